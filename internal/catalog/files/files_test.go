@@ -1,0 +1,85 @@
+package files_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otel-culprit/culprit/internal/catalog"
+	"github.com/otel-culprit/culprit/internal/catalog/files"
+	"github.com/otel-culprit/culprit/internal/fact"
+)
+
+func TestDefaultRecognises(t *testing.T) {
+	c, err := files.Default()
+	require.NoError(t, err)
+
+	tests := []struct {
+		command, args string // args separated by blanks; empty if not delivered
+		tool          string // empty if it is no backup
+		byArgs        bool
+	}{
+		{"restic", "restic -r /srv/repo backup /home", "restic", true},
+		{"restic", "restic -r /srv/repo snapshots", "", false},
+		{"restic", "", "restic", false},
+		{"borg", "/usr/bin/python3 /usr/bin/borg create ::a /home", "borg", true},
+		{"borg", "/usr/bin/python3 /usr/bin/borg prune", "", false},
+		{"rsync", "rsync -a /srv/ backup:/srv/", "rsync", true},
+		{"rsync", "/usr/bin/rsync --daemon --no-detach", "", false},
+		{"rclone", "rclone sync /srv remote:srv", "rclone", true},
+		{"rclone", "rclone lsd remote:", "", false},
+		{"tar", "tar -cf - /srv", "tar", true},
+		{"tar", "tar czf a.tgz /srv", "tar", true},
+		{"tar", "tar --create --file a.tar /srv", "tar", true},
+		{"tar", "tar -xf a.tar", "", false},
+		{"tar", "tar xzf a.tgz", "", false},
+		{"tar", "tar --extract --file a.tar", "", false},
+		{"tar", "tar -tvf a.tar", "", false},
+		{"pg_dump", "/usr/lib/postgresql/15/bin/pg_dump shop", "pg_dump", true},
+		{"pg_dump", "", "pg_dump", true},
+		{"dd", "dd if=/dev/zero of=/tmp/a", "", false},
+		{"dd", "dd if=/dev/sda of=/srv/sda.img", "dd", true},
+		{"nginx", "nginx: worker process", "", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.command+" "+tt.args, func(t *testing.T) {
+			got, ok := c.Recognise(fact.Described{Command: tt.command, Args: strings.Fields(tt.args)})
+			require.Equal(t, tt.tool != "", ok)
+			if ok {
+				require.Equal(t, tt.tool, got.Tool.Name)
+				require.Equal(t, tt.byArgs, got.ByArgs)
+			}
+		})
+	}
+}
+
+func TestDefaultSigns(t *testing.T) {
+	c, err := files.Default()
+	require.NoError(t, err)
+
+	for body, sign := range map[string]string{
+		"blk_update_request: I/O error, dev sda, sector 2048 op 0x0:(READ)": catalog.DiskError,
+		"Buffer I/O error on dev vda1, logical block 3, async page read":    catalog.DiskError,
+		"Out of memory: Killed process 812 (java)":                          "out_of_memory",
+		"write /srv/a: no space left on device":                             "disk_full",
+		"GET /index.html 200":                                               "",
+	} {
+		require.Equal(t, sign, c.SignOf(body), body)
+	}
+}
+
+func TestParseNamesTheMistake(t *testing.T) {
+	tests := []struct{ yaml, want string }{
+		{"tools: [{name: a, comands: [a]}]", "comands"},
+		{"tools: [{name: a}]", "tools[0]: name and commands must be set"},
+		{"tools: [{name: a, commands: [a-very-long-command]}]", "longer than the 15 bytes"},
+		{"tools: [{name: a, commands: [a], args: '('}]", "not a regular expression"},
+		{"tools: [{name: a, commands: [a], remedies: [{resource: io, title: t}]}]", "resource must be cpu, disk, network or memory"},
+		{"signs: [{name: a}]", "signs[0]: name and pattern must be set"},
+	}
+	for _, tt := range tests {
+		_, err := files.Parse([]byte(tt.yaml))
+		require.ErrorContains(t, err, tt.want)
+	}
+}

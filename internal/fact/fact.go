@@ -1,0 +1,247 @@
+// Package fact holds what the engine is told about the world: plain values with
+// an event time. A fact is never changed after it was made.
+//
+// Counters arrive as what happened between two readings (an amount over an
+// interval that ends at At), so a fact means the same wherever its counter
+// started. Levels (memory, queue length) are what was true at At.
+package fact
+
+import (
+	"math"
+	"time"
+)
+
+// Fact is one observation. The types of this package are the only ones.
+type Fact interface {
+	// When is the time at which the fact was true; for an amount over an
+	// interval, the end of the interval.
+	When() time.Time
+	// Kind names the type of the fact.
+	Kind() Kind
+}
+
+// Kind names a type of fact, in journals and counters.
+type Kind string
+
+// The kinds of facts.
+const (
+	KindTick       Kind = "tick"
+	KindDescribed  Kind = "described"
+	KindUse        Kind = "use"
+	KindServes     Kind = "serves"
+	KindLatency    Kind = "latency"
+	KindCPU        Kind = "cpu"
+	KindDisk       Kind = "disk"
+	KindLink       Kind = "link"
+	KindPressure   Kind = "pressure"
+	KindCapability Kind = "capability"
+	KindLog        Kind = "log"
+	KindMark       Kind = "mark"
+)
+
+// Process identifies a process for good. A PID alone does not: it is reused.
+type Process struct {
+	Host  string
+	PID   int64
+	Start int64 // Unix milliseconds; zero if unknown
+}
+
+// Resource is something that a process uses or waits for.
+type Resource uint8
+
+// The resources, with the unit of their amounts.
+const (
+	CPU             Resource = iota // seconds of CPU time
+	DiskRead                        // bytes from storage, not from the page cache
+	DiskWrite                       // bytes to storage
+	NetworkReceive                  // bytes
+	NetworkTransmit                 // bytes
+	RunDelay                        // seconds that threads waited for a CPU
+	BlockDelay                      // seconds that threads waited for block I/O
+	MajorFaults                     // faults that had to read from storage
+	Memory                          // bytes resident at At: a level, not an amount
+	NumResources
+)
+
+var resourceNames = [NumResources]string{
+	"cpu", "disk_read", "disk_write", "network_receive", "network_transmit",
+	"run_delay", "block_delay", "major_faults", "memory",
+}
+
+// String is the name of the resource in journals.
+func (r Resource) String() string {
+	if r >= NumResources {
+		return "unknown"
+	}
+	return resourceNames[r]
+}
+
+// Amounts has one value for each Resource; NaN stands for "not known", such as
+// the disk bytes of a process whose /proc/PID/io may not be read.
+type Amounts [NumResources]float64
+
+// Unknown has no known amount.
+func Unknown() Amounts {
+	var a Amounts
+	for i := range a {
+		a[i] = math.NaN()
+	}
+	return a
+}
+
+// Tick says that time has passed: silence is a fact too.
+type Tick struct {
+	At time.Time
+}
+
+// Described tells what a process is. It is repeated when something changes.
+type Described struct {
+	At         time.Time
+	Process    Process
+	Parent     int64    // PID; zero if unknown
+	Group      int64    // PID of the process group's leader; zero if unknown
+	Session    int64    // PID of the session's leader; zero if unknown
+	Command    string   // the kernel's name of it, at most 15 bytes
+	Executable string   // path, empty if unknown
+	Args       []string // command line without secrets, empty if not delivered
+	Cgroup     string   // path in the unified hierarchy, or of the cpu controller
+	CPUs       string   // CPUs that it may run on, as a list like "0-3,8"
+	Nice       int
+}
+
+// Use is what a process used and waited for in an interval.
+type Use struct {
+	At      time.Time
+	Over    time.Duration
+	Process Process
+	Amounts Amounts
+}
+
+// Serves says that a process does the work of a service: its use of resources
+// is the service's own.
+type Serves struct {
+	At      time.Time
+	Service string
+	Process Process
+}
+
+// Bucket counts the requests that took between Low and High seconds. A single
+// value has Low == High.
+type Bucket struct {
+	Low, High, Count float64
+}
+
+// Latency is what was seen of a service's requests in an interval.
+type Latency struct {
+	At      time.Time
+	Over    time.Duration
+	Service string
+	Host    string   // host of the service; empty if unknown
+	Signal  string   // who measured: "server", "probe", "spans" or a metric's name
+	Count   float64  // requests completed
+	Errors  float64  // of them, failed
+	Buckets []Bucket // of the completed, ascending, without empty buckets
+	Oldest  float64  // age of the oldest unfinished request at At, seconds
+}
+
+// CPUTime is what the CPUs of a host did in an interval.
+type CPUTime struct {
+	At     time.Time
+	Over   time.Duration
+	Host   string
+	Busy   float64 // seconds, all CPUs
+	IOWait float64 // seconds
+	Steal  float64 // seconds
+	Cores  int
+}
+
+// Disk is what a block device did in an interval.
+type Disk struct {
+	At         time.Time
+	Over       time.Duration
+	Host       string
+	Device     string
+	Reads      float64 // completed operations
+	Writes     float64
+	ReadBytes  float64
+	WriteBytes float64
+	OpTime     float64 // seconds, summed over completed operations
+	BusyTime   float64 // seconds with at least one operation in flight
+	InFlight   float64 // operations at At
+}
+
+// Link is what a network interface did in an interval.
+type Link struct {
+	At          time.Time
+	Over        time.Duration
+	Host        string
+	Interface   string
+	Received    float64 // bytes
+	Transmitted float64 // bytes
+	Errors      float64
+	Drops       float64
+	Speed       float64 // bytes per second; zero if unknown
+}
+
+// Pressure is how long tasks stalled in an interval (PSI).
+type Pressure struct {
+	At       time.Time
+	Over     time.Duration
+	Host     string
+	Cgroup   string  // empty for the whole host
+	Resource string  // "cpu", "io" or "memory"
+	Some     float64 // seconds in which at least one task stalled
+	Full     float64 // seconds in which all non-idle tasks stalled
+}
+
+// Capability says whether something can be done on a host, such as
+// "sched_autogroup" or "cgroup_v2_io"; remedies depend on it.
+type Capability struct {
+	At      time.Time
+	Host    string
+	Name    string
+	Present bool
+}
+
+// Log is a log record that may be evidence.
+type Log struct {
+	At       time.Time
+	Host     string
+	Service  string
+	Severity int // OpenTelemetry severity number
+	Body     string
+}
+
+// Mark is a note on the timeline, such as a deployment. It is shown, and
+// changes no verdict.
+type Mark struct {
+	At   time.Time
+	Name string
+	Text string
+}
+
+func (f Tick) When() time.Time       { return f.At }
+func (f Described) When() time.Time  { return f.At }
+func (f Use) When() time.Time        { return f.At }
+func (f Serves) When() time.Time     { return f.At }
+func (f Latency) When() time.Time    { return f.At }
+func (f CPUTime) When() time.Time    { return f.At }
+func (f Disk) When() time.Time       { return f.At }
+func (f Link) When() time.Time       { return f.At }
+func (f Pressure) When() time.Time   { return f.At }
+func (f Capability) When() time.Time { return f.At }
+func (f Log) When() time.Time        { return f.At }
+func (f Mark) When() time.Time       { return f.At }
+
+func (Tick) Kind() Kind       { return KindTick }
+func (Described) Kind() Kind  { return KindDescribed }
+func (Use) Kind() Kind        { return KindUse }
+func (Serves) Kind() Kind     { return KindServes }
+func (Latency) Kind() Kind    { return KindLatency }
+func (CPUTime) Kind() Kind    { return KindCPU }
+func (Disk) Kind() Kind       { return KindDisk }
+func (Link) Kind() Kind       { return KindLink }
+func (Pressure) Kind() Kind   { return KindPressure }
+func (Capability) Kind() Kind { return KindCapability }
+func (Log) Kind() Kind        { return KindLog }
+func (Mark) Kind() Kind       { return KindMark }

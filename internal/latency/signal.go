@@ -1,0 +1,273 @@
+// Package latency turns what was seen of a service's requests into one number a
+// second, learns where that number usually lies, and tells when it left.
+package latency
+
+import (
+	"math"
+
+	"github.com/otel-culprit/culprit/internal/fact"
+)
+
+// Params are the numbers of a Signal; times are in seconds.
+type Params struct {
+	Quantile    float64 // of completed requests, such as 0.95
+	MinRequests float64 // pooled over recent facts until a quantile is taken
+	MaxPool     int64   // how far back facts are pooled at most
+	HalfLife    float64 // of the baseline
+	Clip        float64 // see Detector
+	Drift       float64
+	Threshold   float64
+	Hold        int
+	MinRatio    float64 // of latency to baseline under which nobody cares
+	CloseSigma  float64 // over the median, under which a second is good
+	CloseAfter  int64   // good seconds that end an episode
+	Missed      float64 // requests that should have come until silence is a stall
+}
+
+// DefaultParams are those of the project's measurements.
+func DefaultParams() Params {
+	return Params{
+		Quantile: 0.95, MinRequests: 20, MaxPool: 30, HalfLife: 7 * 24 * 3600,
+		Clip: 4, Drift: 0.5, Threshold: 10, Hold: 3,
+		MinRatio: 1.3, CloseSigma: 1, CloseAfter: 30, Missed: 10,
+	}
+}
+
+// Signal follows one latency signal of one service: its indicator, baseline and
+// detector. The indicator is the largest of the quantile of the completed
+// requests, the age of the oldest unfinished one, and the time since the last
+// completion when the usual rate says there should have been one: a service
+// that answers nothing is not fast.
+type Signal struct {
+	Name string
+
+	p         Params
+	objective float64 // seconds; zero for none
+	baseline  Baseline
+	detector  Detector
+
+	recent   []fact.Latency // of the last MaxPool seconds, oldest first
+	pending  []sample       // seen, not yet trusted to be usual
+	cursor   int64          // last second judged
+	lastDone float64        // Unix seconds of the last completion
+	usual    float64        // usual rate, per second
+	learned  float64        // seconds behind it, at most usualMemory
+
+	alarmed bool
+	onset   int64
+	good    int64 // good seconds in a row, while alarmed
+	now     View
+}
+
+type sample struct {
+	second        int64
+	rate, latency float64
+}
+
+// View is the present reading of a signal.
+type View struct {
+	Second   int64   // Unix seconds of the last judged second; zero for none
+	Latency  float64 // seconds; NaN if nothing was seen
+	Rate     float64 // requests per second
+	Errors   float64 // per second
+	Band     Band    // at this rate
+	Z        float64 // how far over the band, the worse of with and without the rate
+	ZAtRate  float64 // how far over the band at this rate
+	Stalled  bool    // the indicator comes from unfinished requests or silence
+	Missed   bool    // the objective is missed
+	Alarm    bool
+	Onset    int64   // Unix seconds; of the alarm
+	Coarse   float64 // seconds that one fact covers
+	Baseline float64 // seconds; NaN until learned
+	Upper    float64 // seconds, end of the usual band; NaN until learned
+}
+
+// NewSignal is a signal without a past. An objective of zero means none.
+func NewSignal(name string, objective float64, p Params) *Signal {
+	return &Signal{
+		Name: name, p: p, objective: objective,
+		baseline: Baseline{HalfLife: p.HalfLife},
+		detector: Detector{Clip: p.Clip, Drift: p.Drift, Threshold: p.Threshold, Hold: p.Hold},
+		now:      View{Latency: math.NaN(), Baseline: math.NaN(), Upper: math.NaN()},
+	}
+}
+
+// View is the present reading.
+func (s *Signal) View() View { return s.now }
+
+// Add judges the seconds that a fact covers and that were not judged yet.
+// frozen says that an episode of the service is open: nothing is learned then.
+func (s *Signal) Add(f fact.Latency, frozen bool) {
+	end := f.At.Unix()
+	s.keep(f, end)
+	if f.Count > 0 {
+		s.lastDone = max(s.lastDone, unix(f))
+	}
+	if end <= s.cursor {
+		return
+	}
+	over := max(1, min(int64(math.Ceil(f.Over.Seconds())), maxOver))
+	from := max(s.cursor+1, end-over+1)
+	s.cursor = end
+	reading := s.read(f)
+	reading.Coarse = f.Over.Seconds()
+	for second := from; second <= end; second++ {
+		s.judge(second, reading, frozen)
+	}
+}
+
+// maxOver bounds the seconds that one fact can stand for.
+const maxOver = 3600
+
+func unix(f fact.Latency) float64 { return float64(f.At.UnixMilli()) / 1000 }
+
+func (s *Signal) keep(f fact.Latency, end int64) {
+	s.recent = append(s.recent, f)
+	drop := 0
+	for drop < len(s.recent)-1 && s.recent[drop].At.Unix() <= end-s.p.MaxPool {
+		drop++
+	}
+	if drop > 0 {
+		s.recent = append(s.recent[:0], s.recent[drop:]...)
+	}
+}
+
+// read makes the indicator from the latest facts.
+func (s *Signal) read(f fact.Latency) View {
+	var (
+		pool                  []fact.Bucket
+		count, bad, over, all float64
+	)
+	for i := len(s.recent) - 1; i >= 0; i-- {
+		r := s.recent[i]
+		if count >= s.p.MinRequests && all >= 1 {
+			break
+		}
+		pool = append(pool, r.Buckets...)
+		count += r.Count
+		bad += r.Errors
+		all += max(r.Over.Seconds(), 0)
+		over = all
+	}
+	v := View{Latency: Quantile(pool, s.p.Quantile)}
+	if over > 0 {
+		v.Rate, v.Errors = count/over, bad/over
+	}
+	waited := f.Oldest
+	if f.Count == 0 && s.lastDone > 0 {
+		if silent := unix(f) - s.lastDone; silent*s.usual >= s.p.Missed {
+			waited = max(waited, silent)
+		}
+	}
+	if waited > 0 && !(v.Latency >= waited) {
+		v.Latency, v.Stalled = waited, true
+	}
+	return v
+}
+
+func (s *Signal) judge(second int64, v View, frozen bool) {
+	v.Second = second
+	v.Band = s.baseline.At(second, v.Rate)
+	if v.Band.Learned {
+		v.Baseline, v.Upper = math.Exp(v.Band.Median), math.Exp(v.Band.Median+3*v.Band.Sigma)
+	} else {
+		v.Baseline, v.Upper = math.NaN(), math.NaN()
+	}
+	if v.Band.Learned && v.Latency > 0 {
+		ln := math.Log(v.Latency)
+		overall := s.baseline.Overall(second)
+		v.ZAtRate = (ln - v.Band.Median) / v.Band.Sigma
+		v.Z = max(v.ZAtRate, (ln-overall.Median)/overall.Sigma)
+	}
+	v.Missed = s.objective > 0 && v.Latency > s.objective
+	s.detect(second, &v)
+	s.learn(second, v, frozen)
+	s.now = v
+}
+
+func (s *Signal) detect(second int64, v *View) {
+	worth := v.Latency >= s.p.MinRatio*v.Baseline
+	z := v.Z
+	if !worth {
+		z = min(z, 0)
+	}
+	if v.Missed {
+		z = s.p.Clip
+	}
+	alarm := s.detector.Step(second, z)
+	if !s.alarmed && alarm {
+		s.alarmed, s.good, s.onset = true, 0, s.detector.Onset()
+	}
+	if s.alarmed {
+		if !v.Missed && (v.Z <= s.p.CloseSigma || !worth) {
+			s.good++
+		} else {
+			s.good = 0
+		}
+		v.Onset = s.onset
+		if s.good >= s.p.CloseAfter {
+			s.alarmed = false
+			s.detector.Reset()
+		}
+	}
+	v.Alarm = s.alarmed
+}
+
+// Bad reports whether the last judged second was worse than usual.
+func (s *Signal) Bad() bool { return s.alarmed && s.good == 0 }
+
+// learn holds samples back until nothing speaks for a rise any more, so that
+// the first seconds of an incident do not become usual.
+func (s *Signal) learn(second int64, v View, frozen bool) {
+	if s.alarmed || frozen {
+		s.pending = s.pending[:0]
+		return
+	}
+	if v.Latency > 0 {
+		s.pending = append(s.pending, sample{second, v.Rate, v.Latency})
+	}
+	if !s.detector.Calm() && len(s.pending) < maxPending {
+		return
+	}
+	for _, p := range s.pending {
+		s.baseline.Learn(p.second, p.rate, p.latency)
+		s.learned = min(s.learned+1, usualMemory)
+		s.usual += (p.rate - s.usual) / s.learned
+	}
+	s.pending = s.pending[:0]
+}
+
+const (
+	maxPending  = 60  // seconds held back at most
+	usualMemory = 120 // seconds over which the usual rate is averaged
+)
+
+// Rebased is the signal after the clock went back: the baseline is kept, what
+// was seen lately is not.
+func (s *Signal) Rebased() *Signal {
+	fresh := NewSignal(s.Name, s.objective, s.p)
+	fresh.baseline = s.baseline
+	return fresh
+}
+
+// Reset ends the alarm without waiting for recovery.
+func (s *Signal) Reset() {
+	s.alarmed = false
+	s.detector.Reset()
+}
+
+// LoadShare is the part of the present rise, from 0 to 1, that the request rate
+// explains, as compared with a usual rate. It is not known beyond the rates
+// that were learned.
+func (s *Signal) LoadShare(usualRate float64) (share float64, known bool) {
+	v := s.now
+	if !v.Band.Learned || v.Band.Beyond > 1.1 || !(v.Latency > 0) {
+		return 0, false
+	}
+	usual := s.baseline.At(v.Second, usualRate)
+	rise := math.Log(v.Latency) - usual.Median
+	if !usual.Learned || rise <= 0 {
+		return 0, false
+	}
+	return min(max((v.Band.Median-usual.Median)/rise, 0), 1), true
+}

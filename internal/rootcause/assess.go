@@ -1,0 +1,263 @@
+package rootcause
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// assessment is what stands of an episode at a moment.
+type assessment struct {
+	state     State
+	suspects  []Suspect // ranked
+	backups   []Backup
+	missing   []string
+	remedies  []Remedy
+	usualRate float64
+}
+
+// same reports whether two assessments say the same to a person.
+func (a assessment) same(b assessment) bool {
+	if a.state != b.state || !a.sameTop(b) || len(a.backups) != len(b.backups) {
+		return false
+	}
+	for i := range a.backups {
+		if a.backups[i].Window.ID != b.backups[i].Window.ID || a.backups[i].Finding != b.backups[i].Finding {
+			return false
+		}
+	}
+	return true
+}
+
+func (a assessment) sameTop(b assessment) bool {
+	if len(a.suspects) == 0 || len(b.suspects) == 0 {
+		return len(a.suspects) == len(b.suspects)
+	}
+	s, t := a.suspects[0], b.suspects[0]
+	return s.Cause == t.Cause && s.Resource == t.Resource && s.Workload == t.Workload
+}
+
+// scored is a suspect with its score before probabilities are made.
+type scored struct {
+	Suspect
+	score    float64
+	workload *workload
+}
+
+// add weighs a piece of evidence in.
+func (s *scored) add(e Evidence) {
+	s.score += e.Weight
+	s.Evidence = append(s.Evidence, e)
+}
+
+// assess ranks the explanations of a victim's episode.
+func (e *Engine) assess(v *victim) assessment {
+	sc := e.newScene(v)
+	candidates := e.candidates(sc)
+	list := append(candidates, e.rivals(sc, candidates)...)
+	scores := make([]float64, len(list))
+	for i, s := range list {
+		scores[i] = s.score
+	}
+	for i, p := range softmax(scores) {
+		list[i].Probability = p
+	}
+	slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(b.Probability, a.Probability) })
+
+	a := assessment{usualRate: sc.rate.before, missing: e.missing(sc)}
+	for _, s := range list {
+		a.suspects = append(a.suspects, s.Suspect)
+	}
+	a.state = e.state(a.suspects, sc.waitsKnown)
+	a.backups = e.findings(sc, a.state, list)
+	a.remedies = e.remedies(sc, list[0])
+	return a
+}
+
+func (e *Engine) state(ranked []Suspect, waitsKnown bool) State {
+	top := ranked[0]
+	lead := top.Probability
+	if len(ranked) > 1 {
+		lead -= ranked[1].Probability
+	}
+	switch {
+	case top.Cause == UnknownCause || top.Probability < e.p.ProbableAt:
+		return StateUnknown
+	case top.Probability >= e.p.NamedAt && lead >= e.p.Margin && (waitsKnown || top.Cause != Contention):
+		return StateNamed
+	default:
+		return StateProbable
+	}
+}
+
+// smallest is the change of each shared resource that matters to anybody.
+var smallest = [numShared]float64{SharedCPU: 0.02, SharedDisk: 256e3, SharedNetwork: 128e3, SharedMemory: 16e6}
+
+// candidates are the workloads whose use of something the victim shares has
+// risen, each with the resource that speaks most against it.
+func (e *Engine) candidates(sc *scene) []scored {
+	var list []scored
+	for _, h := range sc.hosts {
+		for _, w := range h.workloads {
+			if w.doesWorkOf(sc.v.id.Service) {
+				continue
+			}
+			var best *scored
+			for r := SharedCPU; r < numShared; r++ {
+				if s, ok := e.candidate(sc, h, w, r); ok && (best == nil || s.score > best.score) {
+					best = &s
+				}
+			}
+			if best != nil {
+				list = append(list, *best)
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(b.score, a.score) })
+	return list[:min(len(list), e.p.TopWorkloads)]
+}
+
+func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, bool) {
+	at := func(second int64) float64 { return w.use(r, second) }
+	if sc.mean(at) < smallest[r] || r == SharedCPU && w.cpus.apart(sc.ownCPUs()) {
+		return scored{}, false
+	}
+	s := sc.shift(at, smallest[r])
+	if s.z < e.p.MinShift {
+		return scored{}, false
+	}
+	p := e.p.Weights
+	c := scored{workload: w, score: p.Contention, Suspect: Suspect{Cause: Contention, Resource: r, Workload: w.id, Tool: w.tool}}
+	c.add(Evidence{
+		Name: "shift", Value: s.after - s.before, Unit: r.unit(), Weight: p.Shift * clamp01(s.z/50),
+		Sentence: fmt.Sprintf("%s uses %s, before the onset %s", w.id.Name, r.amount(s.after), r.amount(s.before)),
+	})
+	before, after := sc.share(h, at, r)
+	c.add(Evidence{
+		Name: "share", Value: after - before, Unit: "1", Weight: p.Share * clamp01(after-before),
+		Sentence: fmt.Sprintf("it has %s of all %s use, before %s", percent(after), r, percent(before)),
+	})
+	c.add(e.order(sc, at, s))
+	c.add(e.waited(sc, r))
+	if stopped, ok := e.stopped(sc, at, s); ok {
+		c.add(stopped)
+	}
+	return c, true
+}
+
+// share is the part of all use of a resource that is a workload's, before and
+// after the onset.
+func (sc *scene) share(h *host, at func(int64) float64, r Shared) (before, after float64) {
+	t := sc.total(h, r)
+	if t.after > 0 {
+		after = sc.mean(at) / t.after
+	}
+	if t.before > 0 {
+		for _, second := range sc.usual {
+			before += at(second) / t.before
+		}
+	}
+	return before, after
+}
+
+// total is what all workloads of a host used of a resource: the sum over the
+// usual seconds, and the mean after the onset.
+func (sc *scene) total(h *host, r Shared) total {
+	key := totalOf{h, r}
+	t, ok := sc.totals[key]
+	if !ok {
+		all := func(second int64) (sum float64) {
+			for _, w := range h.workloads {
+				sum += w.use(r, second)
+			}
+			return sum
+		}
+		for _, second := range sc.usual {
+			t.before += all(second)
+		}
+		t.after = sc.mean(all)
+		sc.totals[key] = t
+	}
+	return t
+}
+
+type totalOf struct {
+	host *host
+	r    Shared
+}
+
+type total struct{ before, after float64 }
+
+// order compares when the use rose with when the latency did: a cause does not
+// come after its effect.
+func (e *Engine) order(sc *scene, at func(int64) float64, s shift) Evidence {
+	level := s.before + (s.after-s.before)/2
+	began := sc.onset - e.p.OnsetWithin
+	for began < sc.to && at(began) < level {
+		began++
+	}
+	lead := sc.onset - began
+	ev := Evidence{Name: "onset_order", Value: float64(lead), Unit: "s"}
+	switch {
+	case lead < -sc.slack:
+		ev.Weight = e.p.Weights.OnsetLate
+		ev.Sentence = fmt.Sprintf("it rose %d s after the latency did", -lead)
+	case lead >= e.p.OnsetWithin:
+		ev.Sentence = "it was as high a minute before the latency rose"
+	default:
+		ev.Weight = e.p.Weights.Onset * closeness(max(0, lead-sc.slack))
+		ev.Sentence = fmt.Sprintf("it rose %s", beside(lead))
+	}
+	return ev
+}
+
+func beside(lead int64) string {
+	switch {
+	case lead > 0:
+		return fmt.Sprintf("%d s before the latency did", lead)
+	case lead < 0:
+		return fmt.Sprintf("%d s after the latency, within what the readings can tell", -lead)
+	default:
+		return "in the same second as the latency"
+	}
+}
+
+// waited weighs what the victim waits for, less what its own load explains.
+func (e *Engine) waited(sc *scene, r Shared) Evidence {
+	w := sc.waits[r]
+	ev := Evidence{Name: "wait", Value: w.strength, Unit: "1", Sentence: w.sentence}
+	switch {
+	case w.sentence == "":
+		ev.Sentence = fmt.Sprintf("waiting for %s is not measured here", r)
+	case w.strength == 0:
+		ev.Weight = e.p.Weights.NoWait
+	default:
+		var all float64
+		for _, other := range sc.waits {
+			all += other.strength
+		}
+		ev.Weight = e.p.Weights.Wait * w.strength * w.strength / max(1, all) * (1 - sc.loadShare)
+	}
+	return ev
+}
+
+// stopped looks for a use that ended while the latency stayed.
+func (e *Engine) stopped(sc *scene, at func(int64) float64, s shift) (Evidence, bool) {
+	peak := s.before
+	for second := sc.from; second <= sc.to; second++ {
+		peak = max(peak, at(second))
+	}
+	level := s.before + (peak-s.before)/5
+	last := sc.to
+	for last > sc.from && at(last) < level {
+		last--
+	}
+	quiet := sc.to - last
+	if quiet < 10+sc.slack {
+		return Evidence{}, false
+	}
+	return Evidence{
+		Name: "no_recovery", Value: float64(quiet), Unit: "s", Weight: e.p.Weights.NoRecovery,
+		Sentence: fmt.Sprintf("it stopped %d s ago and the latency stayed", quiet),
+	}, true
+}

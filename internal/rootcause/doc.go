@@ -1,0 +1,3 @@
+// Package rootcause turns facts into verdicts. It is a deterministic function
+// of the facts and their order: it knows no clock, goroutine, lock, log or I/O.
+package rootcause

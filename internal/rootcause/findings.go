@@ -1,0 +1,145 @@
+package rootcause
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/otel-culprit/culprit/internal/backup"
+)
+
+// clearedUnder is the probability under which a backup that ran is cleared,
+// once another cause is at least probable.
+const clearedUnder = 0.1
+
+// findings says of each backup that ran around the onset whether it is charged,
+// cleared or undecided, and why.
+func (e *Engine) findings(sc *scene, state State, ranked []scored) []Backup {
+	var list []Backup
+	for _, w := range e.windows.Since(sc.v.id.Host, time.Unix(sc.onset-e.p.OnsetWithin, 0)) {
+		list = append(list, e.finding(sc, state, ranked, w))
+	}
+	return list
+}
+
+func (e *Engine) finding(sc *scene, state State, ranked []scored, w backup.Window) Backup {
+	b := Backup{Window: w}
+	var mine *scored
+	for i := range ranked {
+		if s := &ranked[i]; s.Cause == Contention && s.Workload == w.Workload {
+			mine = s
+			b.Probability = s.Probability
+		}
+	}
+	top := ranked[0]
+	late := w.Start.Unix() - sc.onset
+	switch {
+	case mine != nil && top.Workload == w.Workload && state != StateUnknown:
+		b.Finding = Charged
+		b.Sentence = strongest(mine.Evidence, true)
+	case late > sc.slack:
+		b.Finding = Cleared
+		b.Sentence = fmt.Sprintf("it started %d s after the latency rose", late)
+	case state != StateUnknown && b.Probability < clearedUnder:
+		b.Finding = Cleared
+		b.Sentence = e.whyCleared(sc, mine, w)
+	case mine == nil:
+		b.Sentence = "its use did not change, and nothing else explains the latency"
+	default:
+		b.Sentence = fmt.Sprintf("%s, which is not enough to tell it from the other suspects", strongest(mine.Evidence, true))
+	}
+	return b
+}
+
+func (e *Engine) whyCleared(sc *scene, mine *scored, w backup.Window) string {
+	if mine != nil {
+		return strongest(mine.Evidence, false)
+	}
+	for _, h := range sc.hosts {
+		for _, o := range h.workloads {
+			if o.id != w.Workload {
+				continue
+			}
+			if o.cpus.apart(sc.ownCPUs()) {
+				return fmt.Sprintf("it runs on other CPUs than %s, and takes too little of what they share", sc.v.id.Service)
+			}
+			used := sc.mean(func(second int64) float64 { return o.use(SharedCPU, second) })
+			moved := sc.mean(func(second int64) float64 { return o.use(SharedDisk, second) })
+			return fmt.Sprintf("it used only %s and %s of disk", SharedCPU.amount(used), SharedDisk.amount(moved))
+		}
+	}
+	return "it used nothing that the victim needs"
+}
+
+// strongest is the sentence of the evidence that speaks most for a suspect, or
+// most against it.
+func strongest(list []Evidence, speaksFor bool) string {
+	best := list[0]
+	for _, ev := range list[1:] {
+		if speaksFor && ev.Weight > best.Weight || !speaksFor && ev.Weight < best.Weight {
+			best = ev
+		}
+	}
+	return best.Sentence
+}
+
+// missing tells what could not be seen, so that nobody trusts a verdict more
+// than it deserves.
+func (e *Engine) missing(sc *scene) []string {
+	var list []string
+	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	service := sc.v.id.Service
+	view := sc.v.episode.signal.View()
+	if len(sc.owners) == 0 {
+		say("which processes serve %s is not known: name them under services, or let its telemetry carry process.pid", service)
+	}
+	if len(sc.v.signals) == 1 && sc.v.signals[0].Name == "probe" {
+		say("only a probe measures %s: its request rate, and so a traffic surge, cannot be seen", service)
+	}
+	if len(sc.usual) < 60 {
+		say("only %d s before the onset were seen", len(sc.usual))
+	}
+	if view.Band.Weight < 600 {
+		say("the baseline is %.0f s old", view.Band.Weight)
+	}
+	if view.Band.Beyond > 1.1 {
+		say("%s never had as many requests while it was watched", service)
+	}
+	if worst := max(sc.interval, view.Coarse); worst > 5 {
+		say("readings come every %.0f s: what happened within them cannot be put in order", worst)
+	}
+	blind, networked := false, false
+	for _, h := range sc.hosts {
+		blind, networked = blind || h.blindDisk, networked || h.networked
+	}
+	if blind {
+		say("the disk use of some processes could not be read")
+	}
+	if !networked {
+		say("the network use of processes is not measured")
+	}
+	if !sc.waitsKnown {
+		say("what %s waits for is not measured: without it no workload is named", service)
+	}
+	for _, w := range e.windows.Since(sc.v.id.Host, time.Unix(sc.onset-e.p.OnsetWithin, 0)) {
+		if t, ok := e.catalog.Tool(w.Tool); ok && len(t.Backend) > 0 {
+			say("%s reads through its database server, whose use is not added to it", w.Tool)
+		}
+		if !e.recognisedByArgs(w) {
+			say("%s was recognised by its name only: its command line is not delivered", NameOf(w.Workload))
+		}
+	}
+	return list
+}
+
+func (e *Engine) recognisedByArgs(w backup.Window) bool {
+	h := e.byHost[w.Workload.Host]
+	if h == nil {
+		return true
+	}
+	for _, o := range h.workloads {
+		if o.id == w.Workload {
+			return o.byArgs
+		}
+	}
+	return true
+}

@@ -1,0 +1,251 @@
+package rootcause
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/otel-culprit/culprit/internal/backup"
+	"github.com/otel-culprit/culprit/internal/fact"
+)
+
+// host is what is known of one machine.
+type host struct {
+	name      string
+	first     int64 // Unix seconds of the first use of anything
+	last      int64 // Unix seconds up to which all is known
+	blindDisk bool  // the disk use of some processes could not be read
+	networked bool  // network use was told of some process
+	interval  float64
+	workloads []*workload // in the order in which they were first seen
+	byKey     map[workloadKey]*workload
+	byPID     map[int64]*process // the latest process with that PID
+	disks     map[string]*disk
+	diskNames []string
+	links     map[string]*link
+	linkNames []string
+	pressure  map[string]*series // PSI "some", seconds per second, by resource
+	diskErrs  *series            // messages of a failing disk
+	cores     int
+	can       map[string]bool // capabilities; a missing key was never told
+}
+
+type disk struct {
+	ops, bytes, opTime, busy, inFlight series
+}
+
+type link struct {
+	bytes, drops series
+	speed        float64
+}
+
+// workloadKey tells workloads of one host apart: a unit or container by its
+// name, a job by its process group.
+type workloadKey struct {
+	unit  string
+	group int64
+}
+
+// workload is what a person would stop or throttle.
+type workload struct {
+	key     workloadKey
+	id      backup.Workload
+	host    *host
+	tool    string // backup tool, if one was recognised
+	byArgs  bool   // and by more than its name
+	cgroup  string
+	session int64
+	cpus    cpuSet
+	serves  []string // services whose work it does
+	used    [fact.NumResources]*series
+	members map[fact.Process]float64 // live processes, with their memory
+	seen    int64
+}
+
+type process struct {
+	described fact.Described
+	workload  *workload
+	tool      string
+	seen      int64
+}
+
+func newHost(name string) *host {
+	return &host{
+		name: name, byKey: map[workloadKey]*workload{}, byPID: map[int64]*process{},
+		disks: map[string]*disk{}, links: map[string]*link{}, pressure: map[string]*series{}, can: map[string]bool{},
+	}
+}
+
+// series is the workload's use of a resource; it is made when first needed.
+func (w *workload) series(r fact.Resource) *series {
+	if w.used[r] == nil {
+		w.used[r] = new(series)
+	}
+	return w.used[r]
+}
+
+// use of a shared resource in a second: CPUs, bytes per second, or bytes.
+func (w *workload) use(r Shared, second int64) float64 {
+	switch r {
+	case SharedCPU:
+		return w.used[fact.CPU].at(second)
+	case SharedDisk:
+		return w.used[fact.DiskRead].at(second) + w.used[fact.DiskWrite].at(second)
+	case SharedNetwork:
+		return w.used[fact.NetworkReceive].at(second) + w.used[fact.NetworkTransmit].at(second)
+	case SharedMemory:
+		return w.used[fact.Memory].at(second)
+	default:
+		return 0
+	}
+}
+
+func (w *workload) doesWorkOf(service string) bool { return slices.Contains(w.serves, service) }
+
+// keyOf finds the workload that a process belongs to: its systemd unit or
+// container, else its process group, which is what a shell calls a job.
+func keyOf(d fact.Described) workloadKey {
+	if unit := unitOf(d.Cgroup); unit != "" {
+		return workloadKey{unit: unit}
+	}
+	if d.Group > 0 {
+		return workloadKey{group: d.Group}
+	}
+	return workloadKey{group: d.Process.PID}
+}
+
+// unitOf reads the unit or container from a cgroup path: the innermost service,
+// or the container's own name. Scopes of logins and the like are not what a
+// person would throttle.
+func unitOf(cgroup string) string {
+	parts := strings.Split(cgroup, "/")
+	for _, part := range slices.Backward(parts) {
+		switch {
+		case strings.HasSuffix(part, ".service") && !strings.HasPrefix(part, "user@"):
+			return part
+		case isContainer(part):
+			return part
+		}
+	}
+	if len(parts) >= 2 && parts[len(parts)-2] == "docker" {
+		return "docker-" + parts[len(parts)-1]
+	}
+	return ""
+}
+
+func isContainer(part string) bool {
+	for _, prefix := range []string{"docker-", "libpod-", "cri-containerd-", "crio-"} {
+		if strings.HasPrefix(part, prefix) && strings.HasSuffix(part, ".scope") {
+			return true
+		}
+	}
+	return false
+}
+
+// cpuSet is a set of CPUs by number; nil means that it is not known.
+type cpuSet map[int]bool
+
+// parseCPUs reads a kernel CPU list such as "0-3,8".
+func parseCPUs(list string) cpuSet {
+	if list == "" {
+		return nil
+	}
+	set := cpuSet{}
+	for part := range strings.SplitSeq(list, ",") {
+		low, high, ranged := strings.Cut(part, "-")
+		from, err := strconv.Atoi(low)
+		if err != nil {
+			return nil
+		}
+		to := from
+		if ranged {
+			if to, err = strconv.Atoi(high); err != nil || to-from > 1<<14 {
+				return nil
+			}
+		}
+		for cpu := from; cpu <= to; cpu++ {
+			set[cpu] = true
+		}
+	}
+	return set
+}
+
+// apart reports whether two sets are known to have no CPU in common.
+func (c cpuSet) apart(other cpuSet) bool {
+	if c == nil || other == nil {
+		return false
+	}
+	for cpu := range c {
+		if other[cpu] {
+			return false
+		}
+	}
+	return true
+}
+
+func (h *host) disk(name string) *disk {
+	d := h.disks[name]
+	if d == nil {
+		d = new(disk)
+		h.disks[name] = d
+		h.diskNames = insert(h.diskNames, name)
+	}
+	return d
+}
+
+func (h *host) link(name string) *link {
+	l := h.links[name]
+	if l == nil {
+		l = new(link)
+		h.links[name] = l
+		h.linkNames = insert(h.linkNames, name)
+	}
+	return l
+}
+
+// insert keeps a list of names sorted.
+func insert(names []string, name string) []string {
+	i, found := slices.BinarySearch(names, name)
+	if found {
+		return names
+	}
+	return slices.Insert(names, i, name)
+}
+
+func (h *host) stall(resource string) *series {
+	s := h.pressure[resource]
+	if s == nil {
+		s = new(series)
+		h.pressure[resource] = s
+	}
+	return s
+}
+
+// touch notes that the host was heard of, with the interval of collection.
+func (h *host) touch(second int64, over float64) {
+	if h.first == 0 {
+		h.first = second
+	}
+	h.last = max(h.last, second)
+	if over > 0 && !math.IsInf(over, 0) {
+		h.interval = over
+	}
+}
+
+// forget drops workloads and processes that were not seen since a time.
+func (h *host) forget(workloadsSince, processesSince int64) {
+	for pid, p := range h.byPID {
+		if p.seen < processesSince {
+			delete(p.workload.members, p.described.Process)
+			delete(h.byPID, pid)
+		}
+	}
+	h.workloads = slices.DeleteFunc(h.workloads, func(w *workload) bool {
+		if w.seen >= workloadsSince || len(w.members) > 0 {
+			return false
+		}
+		delete(h.byKey, w.key)
+		return true
+	})
+}

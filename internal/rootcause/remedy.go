@@ -1,0 +1,176 @@
+package rootcause
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Names of the capabilities that remedies ask for; the receiver tells them.
+const (
+	canAutogroup = "sched_autogroup"
+	canCPUv1     = "cgroup_v1_cpu"
+	canCPUv2     = "cgroup_v2_cpu"
+	canIOv1      = "cgroup_v1_blkio"
+	canIOv2      = "cgroup_v2_io"
+	canBFQ       = "io_scheduler_bfq"
+	canSystemd   = "systemd"
+)
+
+// remedies lists what to do against the strongest suspect, what can work on
+// this host first.
+func (e *Engine) remedies(sc *scene, top scored) []Remedy {
+	var list []Remedy
+	switch top.Cause {
+	case Contention:
+		list = e.throttle(sc, top)
+	case TrafficSurge:
+		list = []Remedy{
+			{Title: "add capacity, or shed load at the proxy", Why: "the requests themselves are what slows it"},
+			{Title: "leave running backups alone", Works: DoesNotWork, Why: "stopping them frees nothing that is short"},
+		}
+	case OwnWork:
+		list = []Remedy{{Title: "look at what changed in " + sc.v.id.Service + ": a deployment, a cache, a query", Why: "it works more for each request"}}
+	case FaultyDisk:
+		list = []Remedy{
+			{Title: "read the kernel's messages", Command: "dmesg --level=err,warn | grep -iE 'I/O error|ata|nvme|scsi'", Works: DoesWork, Why: "they name the device"},
+			{Title: "ask the disk itself", Command: "smartctl -a /dev/DEVICE", Why: "needs smartmontools and root"},
+		}
+	case Upstream:
+		list = []Remedy{{Title: "follow a slow trace to what " + sc.v.id.Service + " calls, and look for a lock", Why: "nothing on this host is short"}}
+	case UnknownCause:
+	}
+	slices.SortStableFunc(list, func(a, b Remedy) int { return cmp.Compare(order(a.Works), order(b.Works)) })
+	return list
+}
+
+// livePID is a process of the workload to act on: the leader of its job, else
+// the oldest number among its members.
+func (w *workload) livePID() int64 {
+	var lowest int64
+	for p := range w.members {
+		if p.PID == w.id.PID {
+			return p.PID
+		}
+		if lowest == 0 || p.PID < lowest {
+			lowest = p.PID
+		}
+	}
+	return lowest
+}
+
+func order(w Works) int {
+	switch w {
+	case DoesWork:
+		return 0
+	case MayWork:
+		return 1
+	default:
+		return 2
+	}
+}
+
+func (e *Engine) throttle(sc *scene, top scored) []Remedy {
+	w := top.workload
+	var list []Remedy
+	switch top.Resource {
+	case SharedCPU:
+		list = cpuRemedies(sc, w)
+	case SharedDisk:
+		list = diskRemedies(w)
+	case SharedNetwork, SharedMemory, NoResource, numShared:
+	}
+	if tool, ok := e.catalog.Tool(w.tool); ok {
+		for _, r := range tool.Remedies {
+			if r.Resource != top.Resource.String() {
+				continue
+			}
+			why := "takes effect on the next run"
+			if r.Live {
+				why = "acts on the running backup"
+			}
+			list = append(list, Remedy{Title: r.Title, Command: strings.ReplaceAll(r.Command, "{pid}", strconv.FormatInt(w.livePID(), 10)), Why: why})
+		}
+	}
+	return list
+}
+
+// cpuRemedies takes CPU time from a workload. Niceness counts only among the
+// processes of one session while sched_autogroup is on, for then the sessions
+// share the CPU evenly; the session's own niceness is what counts.
+func cpuRemedies(sc *scene, w *workload) []Remedy {
+	h := w.host
+	if w.key.unit != "" {
+		return unitRemedy(w, canCPUv2, "CPUWeight=1", "gives it the smallest weight among the units")
+	}
+	autogroup, told := h.can[canAutogroup]
+	ownSession := w.session > 0
+	for _, o := range sc.owners {
+		ownSession = ownSession && o.session != w.session
+	}
+	inRoot := w.cgroup == "" || w.cgroup == "/"
+	session := Remedy{
+		Title:   "lower the priority of its whole session",
+		Command: fmt.Sprintf("echo 19 > /proc/%d/autogroup", w.livePID()),
+	}
+	nice := Remedy{Title: "lower its priority", Command: fmt.Sprintf("renice -n 19 -g %d", w.key.group)}
+	switch {
+	case !told:
+		session.Why, nice.Why = "whether sched_autogroup is on is not known", "works unless sched_autogroup is on"
+	case !autogroup:
+		session.Works, session.Why = DoesNotWork, "sched_autogroup is off on this host"
+		nice.Works, nice.Why = DoesWork, "sched_autogroup is off, so niceness counts among all processes"
+	case !inRoot:
+		session.Works, session.Why = DoesNotWork, "its CPU cgroup decides, not its session"
+		nice.Works, nice.Why = DoesNotWork, "niceness counts only within its cgroup"
+	case ownSession:
+		session.Works, session.Why = DoesWork, "sched_autogroup is on and it runs in a session of its own; no root needed for one's own processes"
+		nice.Works, nice.Why = DoesNotWork, "niceness counts only within a session while sched_autogroup is on"
+	default:
+		session.Works, session.Why = DoesNotWork, "it shares its session with "+sc.v.id.Service
+		nice.Works, nice.Why = DoesWork, "it shares its session with "+sc.v.id.Service+", where niceness counts"
+	}
+	list := []Remedy{session, nice}
+	if h.can[canCPUv1] {
+		list = append(list, Remedy{
+			Title: "give it the smallest share of the CPU (root)", Works: DoesWork, Why: "this host has the cgroup v1 cpu controller",
+			Command: fmt.Sprintf("mkdir -p /sys/fs/cgroup/cpu/throttled && echo 2 > /sys/fs/cgroup/cpu/throttled/cpu.shares && echo %d > /sys/fs/cgroup/cpu/throttled/cgroup.procs", w.livePID()),
+		})
+	}
+	return list
+}
+
+func diskRemedies(w *workload) []Remedy {
+	h := w.host
+	if w.key.unit != "" {
+		return unitRemedy(w, canIOv2, "IOReadBandwidthMax='/ 10M' IOWriteBandwidthMax='/ 10M'", "limits what it reads and writes")
+	}
+	idle := Remedy{
+		Title: "use the disk only when nobody else does", Command: fmt.Sprintf("ionice -c 3 -P %d", w.key.group),
+		Works: DoesNotWork, Why: "only the BFQ I/O scheduler heeds it, and no disk here uses BFQ",
+	}
+	if h.can[canBFQ] {
+		idle.Works, idle.Why = MayWork, "works on the disks that use the BFQ I/O scheduler"
+	}
+	list := []Remedy{idle}
+	if h.can[canIOv1] {
+		list = append(list, Remedy{
+			Title: "limit its reading to 10 MB/s (root)", Works: DoesWork, Why: "this host has the cgroup v1 blkio controller",
+			Command: fmt.Sprintf("mkdir -p /sys/fs/cgroup/blkio/throttled && echo MAJ:MIN 10000000 > /sys/fs/cgroup/blkio/throttled/blkio.throttle.read_bps_device && echo %d > /sys/fs/cgroup/blkio/throttled/cgroup.procs", w.livePID()),
+		})
+	}
+	return list
+}
+
+func unitRemedy(w *workload, controller, property, effect string) []Remedy {
+	r := Remedy{
+		Title: "throttle the unit", Command: fmt.Sprintf("systemctl set-property --runtime %s %s", w.key.unit, property),
+		Works: DoesNotWork, Why: "this host has no systemd or no cgroup v2 controller for it",
+	}
+	if w.host.can[canSystemd] && w.host.can[controller] {
+		r.Works, r.Why = DoesWork, effect
+	}
+	return []Remedy{r}
+}

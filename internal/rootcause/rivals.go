@@ -1,0 +1,146 @@
+package rootcause
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/otel-culprit/culprit/internal/fact"
+)
+
+// closeness falls from 1 by a factor of e every ten seconds.
+func closeness(seconds int64) float64 { return math.Exp(-float64(seconds) / 10) }
+
+// rivals are the explanations that blame no workload. All are always listed.
+func (e *Engine) rivals(sc *scene, candidates []scored) []scored {
+	return []scored{
+		e.surge(sc), e.ownWork(sc), e.faultyDisk(sc, candidates), e.upstream(sc, candidates),
+		{Suspect: Suspect{Cause: UnknownCause}, score: e.p.Weights.Unknown},
+	}
+}
+
+func (e *Engine) surge(sc *scene) scored {
+	p := e.p.Weights
+	s := scored{Suspect: Suspect{Cause: TrafficSurge}, score: p.Surge}
+	ratio := sc.rate.ratio(0.5)
+	ev := Evidence{
+		Name: "request_rate", Value: sc.rate.after, Unit: "{request}/s",
+		Sentence: fmt.Sprintf("%s gets %.0f requests per second, usually %.0f", sc.v.id.Service, sc.rate.after, sc.rate.before),
+	}
+	if ratio < surgeRatio {
+		ev.Weight = p.RateFlat
+		s.add(ev)
+		return s
+	}
+	ev.Weight = p.Rate * clamp01(math.Log2(ratio))
+	s.add(ev)
+	if len(sc.owners) > 0 {
+		s.add(Evidence{
+			Name: "own_cpu", Value: sc.ownCPU.after, Unit: "{cpu}", Weight: p.OwnCPU * clamp01(math.Log2(sc.ownCPU.ratio(0.02))),
+			Sentence: fmt.Sprintf("%s itself uses %.2f CPUs, usually %.2f", sc.v.id.Service, sc.ownCPU.after, sc.ownCPU.before),
+		})
+	}
+	return s
+}
+
+func (e *Engine) ownWork(sc *scene) scored {
+	s := scored{Suspect: Suspect{Cause: OwnWork}, score: e.p.Weights.OwnWork}
+	if len(sc.owners) == 0 {
+		return s
+	}
+	perRequest := sc.ownCPU.ratio(0.02) / sc.rate.ratio(0.5)
+	s.add(Evidence{
+		Name: "cpu_per_request", Value: perRequest, Unit: "1", Weight: e.p.Weights.PerRequest * clamp01(math.Log2(max(perRequest/1.3, 1))),
+		Sentence: fmt.Sprintf("%s spends %.1f times its usual CPU time on a request", sc.v.id.Service, perRequest),
+	})
+	return s
+}
+
+func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
+	p := e.p.Weights
+	s := scored{Suspect: Suspect{Cause: FaultyDisk, Resource: SharedDisk}, score: p.FaultyDisk}
+	var errors float64
+	for _, h := range sc.hosts {
+		errors += h.diskErrs.mean(sc.onset-30, sc.to) * float64(sc.to-sc.onset+31)
+	}
+	if errors >= 0.5 {
+		s.add(Evidence{
+			Name: "disk_errors", Value: math.Round(errors), Unit: "{error}", Weight: p.DiskErrors,
+			Sentence: fmt.Sprintf("the kernel logged %.0f I/O errors", errors),
+		})
+	}
+	for _, c := range candidates {
+		if c.Resource == SharedDisk {
+			return s // somebody else reads or writes more: a slow disk is no surprise
+		}
+	}
+	if slow, ok := e.slowDisk(sc); ok {
+		s.add(slow)
+	}
+	return s
+}
+
+// slowDisk finds the device whose operations take longer though it does not do
+// more than before.
+func (e *Engine) slowDisk(sc *scene) (slow Evidence, ok bool) {
+	for _, h := range sc.hosts {
+		for _, name := range h.diskNames {
+			d := h.disks[name]
+			before, after := d.await(sc.usual), d.await(span(sc.from, sc.to))
+			moved := sc.shift(d.bytes.at, smallest[SharedDisk])
+			ratio := after / max(before, 0.0005)
+			if after < 0.005 || ratio < 3 || moved.ratio(smallest[SharedDisk]) > 1.3 {
+				continue
+			}
+			if w := e.p.Weights.SlowDisk * clamp01(math.Log2(ratio)/4); !ok || w > slow.Weight {
+				ok = true
+				slow = Evidence{
+					Name: "slow_disk", Value: after, Unit: "s", Weight: w,
+					Sentence: fmt.Sprintf("operations of %s take %s, usually %s, though it moves no more bytes", name, duration(after), duration(before)),
+				}
+			}
+		}
+	}
+	return slow, ok
+}
+
+func span(from, to int64) []int64 {
+	var list []int64
+	for second := from; second <= to; second++ {
+		list = append(list, second)
+	}
+	return list
+}
+
+// await is the mean time of an operation in the given seconds; zero if there
+// was none.
+func (d *disk) await(when []int64) float64 {
+	var time, ops float64
+	for _, second := range when {
+		time += d.opTime.at(second)
+		ops += d.ops.at(second)
+	}
+	if ops < 1 {
+		return 0
+	}
+	return time / ops
+}
+
+func (e *Engine) upstream(sc *scene, candidates []scored) scored {
+	s := scored{Suspect: Suspect{Cause: Upstream}, score: e.p.Weights.Upstream}
+	if len(candidates) > 0 || !sc.waitsKnown || sc.rate.ratio(0.5) >= surgeRatio {
+		return s
+	}
+	for _, w := range sc.waits {
+		if w.strength > 0.1 {
+			return s
+		}
+	}
+	if len(sc.owners) > 0 && sc.mean(func(second int64) float64 { return sc.own(second, fact.CPU) }) > 1.3*sc.ownCPU.before+0.02 {
+		return s
+	}
+	s.add(Evidence{
+		Name: "nothing_waits", Value: 1, Unit: "1", Weight: e.p.Weights.NothingWaits,
+		Sentence: fmt.Sprintf("nothing on the host explains it: no workload uses more and %s waits for no resource", sc.v.id.Service),
+	})
+	return s
+}

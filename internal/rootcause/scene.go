@@ -1,0 +1,222 @@
+package rootcause
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/otel-culprit/culprit/internal/fact"
+)
+
+// scene is what an assessment looks at: a victim, the seconds before the onset
+// that are usual, and the seconds after it.
+type scene struct {
+	v        *victim
+	hosts    []*host
+	owners   []*workload // that do the victim's work
+	onset    int64
+	usual    []int64 // seconds
+	from, to int64   // after, both ends included
+	slack    int64   // seconds by which the order of onsets is uncertain
+	interval float64 // seconds between readings of the hosts
+
+	rate       shift // requests per second
+	ownCPU     shift // CPUs that the victim uses
+	loadShare  float64
+	waits      [numShared]wait
+	waitsKnown bool
+	totals     map[totalOf]total
+}
+
+// wait is how much the victim, or its host, waits for a resource.
+type wait struct {
+	strength float64 // 0 to 1
+	sentence string  // empty if nothing was measured
+}
+
+// enough seconds before the onset to tell what is usual.
+const enoughBefore = 10
+
+func (e *Engine) newScene(v *victim) *scene {
+	ep := v.episode
+	sc := &scene{v: v, onset: ep.onset, from: ep.onset, to: min(ep.lastBad, ep.onset+e.p.After), totals: map[totalOf]total{}}
+	first := int64(0)
+	for _, h := range e.hosts {
+		if v.id.Host == "" || h.name == v.id.Host {
+			sc.hosts = append(sc.hosts, h)
+			first = max(first, h.first+1)
+			sc.interval = max(sc.interval, h.interval)
+			if h.last > 0 {
+				sc.to = min(sc.to, h.last)
+			}
+			for _, w := range h.workloads {
+				if w.doesWorkOf(v.id.Service) {
+					sc.owners = append(sc.owners, w)
+				}
+			}
+		}
+	}
+	sc.slack = e.p.OnsetSlack + int64(math.Ceil(max(sc.interval, ep.signal.View().Coarse)))
+	from, to := max(ep.onset-e.p.Before, first), ep.onset-e.p.BeforeGap
+	sc.usual = v.seconds(from, to, true)
+	if len(sc.usual) < enoughBefore {
+		sc.usual = v.seconds(from, to, false)
+	}
+	sc.rate = sc.shift(v.rate.at, 0.5)
+	sc.ownCPU = sc.shift(func(second int64) float64 { return sc.own(second, fact.CPU) }, 0.02)
+	sc.loadShare = sc.load(ep)
+	sc.measureWaits()
+	return sc
+}
+
+// seconds lists those from one to another, without earlier episodes if asked.
+func (v *victim) seconds(from, to int64, calm bool) []int64 {
+	var list []int64
+	for second := from; second <= to; second++ {
+		if !calm || !v.inPast(second) {
+			list = append(list, second)
+		}
+	}
+	return list
+}
+
+func (v *victim) inPast(second int64) bool {
+	for _, p := range v.past {
+		if second >= p.from && second <= p.to {
+			return true
+		}
+	}
+	return false
+}
+
+// shift compares a quantity after the onset with what is usual.
+func (sc *scene) shift(at func(int64) float64, unit float64) shift {
+	before := make([]float64, len(sc.usual))
+	for i, second := range sc.usual {
+		before[i] = at(second)
+	}
+	return newShift(before, sc.mean(at), unit)
+}
+
+func (sc *scene) mean(at func(int64) float64) float64 {
+	if sc.to < sc.from {
+		return 0
+	}
+	var sum float64
+	for second := sc.from; second <= sc.to; second++ {
+		sum += at(second)
+	}
+	return sum / float64(sc.to-sc.from+1)
+}
+
+// own is what the victim's own workloads used of a resource in a second.
+func (sc *scene) own(second int64, r fact.Resource) float64 {
+	var sum float64
+	for _, w := range sc.owners {
+		sum += w.used[r].at(second)
+	}
+	return sum
+}
+
+// ownCPUs is where the victim may run; nil if not known.
+func (sc *scene) ownCPUs() cpuSet {
+	if len(sc.owners) == 0 {
+		return nil
+	}
+	return sc.owners[0].cpus
+}
+
+// load is the part of the rise that traffic explains.
+func (sc *scene) load(ep *episode) float64 {
+	ratio := sc.rate.ratio(0.5)
+	if ratio < surgeRatio {
+		return 0
+	}
+	if share, known := ep.signal.LoadShare(sc.rate.before); known {
+		return share
+	}
+	return clamp01(math.Log2(ratio)) // beyond what was learned: a doubling explains it
+}
+
+// surgeRatio is the rise of the request rate under which it explains nothing.
+const surgeRatio = 1.2
+
+// measureWaits reads how much more the victim waits, resource by resource. Its
+// own run-queue delay tells for the CPU; for the rest, the host's pressure.
+func (sc *scene) measureWaits() {
+	service := sc.v.id.Service
+	if len(sc.owners) > 0 {
+		s := sc.shift(func(second int64) float64 { return sc.own(second, fact.RunDelay) }, 0.02)
+		if s.after > 0 || s.before > 0 {
+			sc.waits[SharedCPU] = wait{
+				strength: rise(s, 0.03, 0.1),
+				sentence: fmt.Sprintf("%s waited for a CPU %s per second, usually %s", service, duration(s.after), duration(s.before)),
+			}
+		}
+	}
+	if sc.waits[SharedCPU].sentence == "" {
+		sc.waits[SharedCPU] = sc.pressure("cpu", 0.2)
+	}
+	sc.waits[SharedDisk] = sc.pressure("io", 0.2)
+	sc.waits[SharedMemory] = sc.pressure("memory", 0.1)
+	sc.waits[SharedNetwork] = sc.links()
+	for _, w := range sc.waits {
+		sc.waitsKnown = sc.waitsKnown || w.sentence != ""
+	}
+}
+
+// rise turns a change of a wait into a strength: nothing under floor, one when
+// it grew by as much as it was, or by scale where it was less.
+func rise(s shift, floor, scale float64) float64 {
+	d := s.after - s.before
+	if d < floor {
+		return 0
+	}
+	return clamp01(d / max(scale, s.before))
+}
+
+func (sc *scene) pressure(resource string, scale float64) wait {
+	var (
+		most  shift
+		known bool
+	)
+	for _, h := range sc.hosts {
+		if p := h.pressure[resource]; p != nil {
+			if s := sc.shift(p.at, 0.01); !known || s.after-s.before > most.after-most.before {
+				most, known = s, true
+			}
+		}
+	}
+	if !known {
+		return wait{}
+	}
+	return wait{
+		strength: rise(most, 0.05, scale),
+		sentence: fmt.Sprintf("tasks of the host stalled on %s for %s of the time, usually %s", resource, percent(most.after), percent(most.before)),
+	}
+}
+
+// links tells how full the fullest interface of known speed is.
+func (sc *scene) links() wait {
+	var (
+		fullest float64
+		name    string
+	)
+	for _, h := range sc.hosts {
+		for _, n := range h.linkNames {
+			l := h.links[n]
+			if l.speed <= 0 {
+				continue
+			}
+			if full := sc.mean(l.bytes.at) / l.speed; name == "" || full > fullest {
+				fullest, name = full, n
+			}
+		}
+	}
+	if name == "" {
+		return wait{}
+	}
+	return wait{
+		strength: clamp01((fullest - 0.75) / 0.2),
+		sentence: fmt.Sprintf("interface %s ran at %s of its speed", name, percent(fullest)),
+	}
+}

@@ -1,0 +1,312 @@
+package rootcause
+
+import (
+	"time"
+
+	"github.com/otel-culprit/culprit/internal/backup"
+)
+
+// Event is what a Step may return: a Window, an Episode or a Verdict.
+type Event interface {
+	// When is the event time of the transition.
+	When() time.Time
+	isEvent()
+}
+
+// Phase tells where in its life a window, an episode or a verdict is.
+type Phase uint8
+
+// The phases.
+const (
+	PhaseUnknown Phase = iota
+	Opened
+	Updated
+	Closed
+)
+
+// String is the phase's name in events.
+func (p Phase) String() string {
+	switch p {
+	case Opened:
+		return "opened"
+	case Updated:
+		return "updated"
+	case Closed:
+		return "closed"
+	default:
+		return "unknown"
+	}
+}
+
+// Reason names why a transition happened; the same words are in events,
+// counters and explanations.
+type Reason string
+
+// The reasons of transitions.
+const (
+	ReasonBackupStarted    Reason = "backup_started"
+	ReasonBackupEnded      Reason = "backup_ended"
+	ReasonLatencyRose      Reason = "latency_rose"
+	ReasonRequestsStalled  Reason = "requests_stalled"
+	ReasonObjectiveMissed  Reason = "objective_missed"
+	ReasonLatencyRecovered Reason = "latency_recovered"
+	ReasonVictimVanished   Reason = "victim_vanished"
+	ReasonCauseNamed       Reason = "cause_named"
+	ReasonCauseProbable    Reason = "cause_probable"
+	ReasonNoCause          Reason = "no_cause_stands_out"
+	ReasonCauseChanged     Reason = "cause_changed"
+	ReasonFindingChanged   Reason = "finding_changed"
+)
+
+// State tells how sure a verdict is; its zero value is StateUnknown.
+type State uint8
+
+// The states of a verdict.
+const (
+	StateUnknown  State = iota // no explanation stands out
+	StateProbable              // likely, not sure
+	StateNamed                 // sure enough to page somebody
+)
+
+// String is the state's name in events.
+func (s State) String() string {
+	switch s {
+	case StateNamed:
+		return "named"
+	case StateProbable:
+		return "probable"
+	default:
+		return "unknown"
+	}
+}
+
+// Cause is a kind of explanation.
+type Cause string
+
+// The kinds of explanation: one that blames a workload, and its rivals.
+const (
+	Contention   Cause = "contention"    // a workload uses what the victim needs
+	TrafficSurge Cause = "traffic_surge" // more requests than before
+	OwnWork      Cause = "own_work"      // the victim does more per request
+	FaultyDisk   Cause = "faulty_disk"   // errors, or slow at unchanged load
+	Upstream     Cause = "upstream"      // something that it calls, or a lock
+	UnknownCause Cause = "unknown"
+)
+
+// Shared is a resource that workloads contend for.
+type Shared uint8
+
+// The shared resources; NoResource is the zero value.
+const (
+	NoResource Shared = iota
+	SharedCPU
+	SharedDisk
+	SharedNetwork
+	SharedMemory
+	numShared
+)
+
+// String is the resource's name in events.
+func (s Shared) String() string {
+	switch s {
+	case SharedCPU:
+		return "cpu"
+	case SharedDisk:
+		return "disk"
+	case SharedNetwork:
+		return "network"
+	case SharedMemory:
+		return "memory"
+	default:
+		return ""
+	}
+}
+
+// Evidence is one named number that speaks for or against a suspect.
+type Evidence struct {
+	Name     string  // such as "shift" or "onset_order"
+	Value    float64 // in Unit
+	Unit     string  // UCUM
+	Weight   float64 // added to the suspect's score; negative speaks against it
+	Sentence string
+}
+
+// Suspect is one explanation with its probability.
+type Suspect struct {
+	Cause       Cause
+	Resource    Shared
+	Workload    backup.Workload // zero unless Cause is Contention
+	Tool        string          // backup tool of the workload, if it is one
+	Probability float64
+	Evidence    []Evidence
+}
+
+// Finding is what a verdict says of a running backup.
+type Finding uint8
+
+// The findings; Undecided is the zero value.
+const (
+	Undecided Finding = iota
+	Cleared
+	Charged
+)
+
+// String is the finding's name in events.
+func (f Finding) String() string {
+	switch f {
+	case Charged:
+		return "charged"
+	case Cleared:
+		return "cleared"
+	default:
+		return "undecided"
+	}
+}
+
+// Backup is the finding on one backup that ran when the latency rose.
+type Backup struct {
+	Window      backup.Window
+	Finding     Finding
+	Probability float64 // of its being the cause
+	Sentence    string  // the reason
+}
+
+// Works tells whether a remedy can have an effect on the host.
+type Works uint8
+
+// The answers; MayWork is the zero value.
+const (
+	MayWork Works = iota
+	DoesNotWork
+	DoesWork
+)
+
+// String is the answer's name in events.
+func (w Works) String() string {
+	switch w {
+	case DoesWork:
+		return "yes"
+	case DoesNotWork:
+		return "no"
+	default:
+		return "unknown"
+	}
+}
+
+// Remedy is something to do against the cause.
+type Remedy struct {
+	Title   string
+	Command string // exact; empty if there is nothing to copy
+	Works   Works
+	Why     string
+}
+
+// Victim is a service whose latency somebody cares about.
+type Victim struct {
+	Service string
+	Host    string // empty if unknown
+}
+
+// Window tells that a backup started or ended.
+type Window struct {
+	Phase  Phase
+	Reason Reason
+	At     time.Time
+	Window backup.Window
+}
+
+// Episode tells that a victim's latency left its baseline, or came back.
+type Episode struct {
+	ID       string
+	Phase    Phase
+	Reason   Reason
+	At       time.Time
+	Victim   Victim
+	Onset    time.Time
+	End      time.Time // zero until closed
+	Signal   string    // the latency signal that shows it most
+	Latency  float64   // seconds, now; at close the worst seen
+	Baseline float64   // seconds
+}
+
+// Verdict is the likely root cause of one episode.
+type Verdict struct {
+	ID          string // stable over the phases: hash of victim and onset
+	Phase       Phase
+	Reason      Reason
+	At          time.Time
+	Victim      Victim
+	Onset       time.Time
+	End         time.Time // zero until closed
+	State       State
+	Suspects    []Suspect // ranked by probability, rivals among them; never empty
+	Backups     []Backup
+	Missing     []string
+	Remedies    []Remedy
+	Latency     float64 // seconds, now
+	Baseline    float64 // seconds
+	RequestRate float64 // per second, now
+	UsualRate   float64 // per second, before the onset
+}
+
+// Top is the strongest suspect.
+func (v Verdict) Top() Suspect { return v.Suspects[0] }
+
+// Rival is the strongest explanation of another kind or by another workload;
+// ok is false if there is none.
+func (v Verdict) Rival() (rival Suspect, ok bool) {
+	top := v.Top()
+	for _, s := range v.Suspects[1:] {
+		if s.Cause != top.Cause || s.Workload != top.Workload {
+			return s, true
+		}
+	}
+	return Suspect{}, false
+}
+
+// When is the event time of the transition.
+func (w Window) When() time.Time { return w.At }
+
+// When is the event time of the transition.
+func (e Episode) When() time.Time { return e.At }
+
+// When is the event time of the transition.
+func (v Verdict) When() time.Time { return v.At }
+
+func (Window) isEvent()  {}
+func (Episode) isEvent() {}
+func (Verdict) isEvent() {}
+
+// Snapshot is the engine's present view, for gauges. Its lists are sorted and
+// bounded.
+type Snapshot struct {
+	At      time.Time
+	Victims []VictimView
+	Backups []backup.Window // active
+	Top     []WorkloadView  // the largest users; the last may be the rest, named "other"
+}
+
+// VictimView is the present view of one victim.
+type VictimView struct {
+	Victim     Victim
+	Latency    float64 // seconds, the indicator now; NaN if nothing was seen
+	Baseline   float64 // seconds; NaN until learned
+	Upper      float64 // seconds, where the usual band ends; NaN until learned
+	Rate       float64 // requests per second
+	ErrorRate  float64 // errors per second
+	InEpisode  bool
+	VerdictID  string // of the open verdict, if any
+	State      State
+	Top        Suspect // of the open verdict
+	LastSample time.Time
+}
+
+// WorkloadView is the present use of one workload, per second.
+type WorkloadView struct {
+	Workload backup.Workload
+	Tool     string  // backup tool, if it is one
+	CPU      float64 // cores
+	Disk     float64 // bytes per second, both directions
+	Network  float64 // bytes per second, both directions
+	Memory   float64 // bytes
+}

@@ -1,0 +1,375 @@
+package rootcause
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/otel-culprit/culprit/internal/fact"
+	"github.com/otel-culprit/culprit/internal/latency"
+)
+
+// victim is a service on a host, with the signals that tell of its latency.
+type victim struct {
+	id      Victim
+	signals []*latency.Signal // sorted by preference, then name
+	rate    series            // requests per second of the preferred signal
+	past    []period          // earlier episodes that Before may reach into
+	episode *episode
+}
+
+// period is an interval in Unix seconds, both ends included.
+type period struct{ from, to int64 }
+
+// episode is a time in which a victim is worse than usual.
+type episode struct {
+	id       string
+	signal   *latency.Signal
+	onset    int64
+	detected time.Time
+	worst    float64
+	usual    float64 // latency before, seconds
+	lastBad  int64
+	verdict  *Verdict   // the last one told; nil until then
+	draft    assessment // what stands now
+	since    time.Time  // since when the draft stands
+}
+
+// preference orders the signals: who sees the requests themselves comes first.
+func preference(name string) int {
+	switch name {
+	case "server":
+		return 0
+	case "spans":
+		return 1
+	case "probe":
+		return 3
+	default:
+		return 2
+	}
+}
+
+func (e *Engine) latency(f fact.Latency) error {
+	v, err := e.victim(Victim{Service: f.Service, Host: f.Host})
+	if err != nil {
+		return err
+	}
+	i, found := slices.BinarySearchFunc(v.signals, f.Signal, func(s *latency.Signal, name string) int {
+		return cmp.Or(cmp.Compare(preference(s.Name), preference(name)), cmp.Compare(s.Name, name))
+	})
+	if !found {
+		if len(v.signals) >= maxSignals {
+			return fmt.Errorf("signals of %s: %w to %d", f.Service, ErrBound, maxSignals)
+		}
+		s := latency.NewSignal(f.Signal, e.p.Objectives[f.Service], e.p.Latency)
+		v.signals = slices.Insert(v.signals, i, s)
+	}
+	v.signals[i].Add(f, v.episode != nil)
+	if i == 0 {
+		v.rate.spread(seconds(f.At), f.Over.Seconds(), f.Count)
+	}
+	return nil
+}
+
+const maxSignals = 16
+
+// victim finds a service. One that was seen without a host is the one that is
+// seen with a host later.
+func (e *Engine) victim(id Victim) (*victim, error) {
+	var anywhere *victim
+	for _, v := range e.victims {
+		if v.id == id {
+			return v, nil
+		}
+		if v.id.Service == id.Service && (id.Host == "" || v.id.Host == "") {
+			anywhere = v
+		}
+	}
+	if anywhere != nil {
+		anywhere.id.Host = cmp.Or(anywhere.id.Host, id.Host)
+		return anywhere, nil
+	}
+	if len(e.victims) >= e.p.MaxVictims {
+		return nil, fmt.Errorf("services: %w to %d", ErrBound, e.p.MaxVictims)
+	}
+	v := &victim{id: id}
+	e.victims = append(e.victims, v)
+	return v, nil
+}
+
+func (v *victim) rebase() {
+	for i, s := range v.signals {
+		v.signals[i] = s.Rebased()
+	}
+	v.rate, v.past, v.episode = series{}, nil, nil
+}
+
+// worst is the signal that shows the trouble most: alarmed ones first, then the
+// one furthest over its band. Nil if there is none.
+func (v *victim) worst() *latency.Signal {
+	var worst *latency.Signal
+	for _, s := range v.signals {
+		if worst == nil || moreTrouble(s.View(), worst.View()) {
+			worst = s
+		}
+	}
+	return worst
+}
+
+func moreTrouble(a, b latency.View) bool {
+	if a.Alarm != b.Alarm {
+		return a.Alarm
+	}
+	return a.Alarm && a.Z > b.Z
+}
+
+// silentAfter is how long nothing is heard of a victim until its episode ends
+// without having been seen to recover.
+const silentAfter = 5 * time.Minute
+
+// judge moves a victim's episode and verdict on to a moment.
+func (e *Engine) judge(v *victim, at time.Time) []Event {
+	s := v.worst()
+	if s == nil {
+		return nil
+	}
+	now := s.View()
+	silent := at.Sub(time.Unix(now.Second, 0)) > max(silentAfter, time.Duration(3*now.Coarse)*time.Second)
+	ep := v.episode
+	switch {
+	case ep == nil && (silent || !now.Alarm):
+		return nil
+	case ep == nil:
+		return e.open(v, s, at)
+	case silent:
+		for _, s := range v.signals {
+			s.Reset()
+		}
+		return e.close(v, at, ReasonVictimVanished)
+	case !now.Alarm:
+		return e.close(v, at, ReasonLatencyRecovered)
+	}
+	ep.signal = s
+	bad := s.Bad()
+	if bad {
+		ep.lastBad = now.Second
+		ep.worst = max(ep.worst, now.Latency)
+	}
+	return e.tell(v, at, bad)
+}
+
+func (e *Engine) open(v *victim, s *latency.Signal, at time.Time) []Event {
+	now := s.View()
+	reason := ReasonLatencyRose
+	switch {
+	case now.Stalled:
+		reason = ReasonRequestsStalled
+	case now.Missed && now.Z < e.p.MinShift:
+		reason = ReasonObjectiveMissed
+	}
+	v.episode = &episode{
+		id: episodeID(v.id, now.Onset), signal: s, onset: now.Onset, detected: at,
+		worst: now.Latency, usual: now.Baseline, lastBad: now.Second, since: at,
+	}
+	return []Event{Episode{
+		ID: v.episode.id, Phase: Opened, Reason: reason, At: at, Victim: v.id, Onset: time.Unix(now.Onset, 0),
+		Signal: s.Name, Latency: now.Latency, Baseline: now.Baseline,
+	}}
+}
+
+// tell assesses the causes and makes a verdict of them once they stand.
+func (e *Engine) tell(v *victim, at time.Time, bad bool) []Event {
+	ep := v.episode
+	if bad && ep.due(at) {
+		draft := e.assess(v)
+		if !draft.same(ep.draft) {
+			ep.since = at
+		}
+		ep.draft = draft
+	}
+	if ep.draft.suspects == nil {
+		return nil // recovered before anything could be said
+	}
+	settled := at.Sub(ep.since) >= time.Duration(e.p.SettleFor)*time.Second
+	sure := ep.draft.state == StateNamed && settled
+	late := at.Sub(ep.detected) >= time.Duration(e.p.TellWithin)*time.Second
+	switch {
+	case ep.verdict == nil && (sure || late):
+		return []Event{e.say(v, at, Opened, reasonOf(ep.draft.state))}
+	case ep.verdict != nil && settled && !ep.draft.same(ep.told()):
+		return []Event{e.say(v, at, Updated, ep.changed())}
+	default:
+		return nil
+	}
+}
+
+// due is whether to look again: every second at first, then now and then, for
+// a long episode changes slowly.
+func (ep *episode) due(at time.Time) bool {
+	return at.Sub(ep.detected) < time.Minute || at.Unix()%5 == 0
+}
+
+func reasonOf(s State) Reason {
+	switch s {
+	case StateNamed:
+		return ReasonCauseNamed
+	case StateProbable:
+		return ReasonCauseProbable
+	default:
+		return ReasonNoCause
+	}
+}
+
+// told is the assessment in the last verdict.
+func (ep *episode) told() assessment {
+	return assessment{state: ep.verdict.State, suspects: ep.verdict.Suspects, backups: ep.verdict.Backups}
+}
+
+func (ep *episode) changed() Reason {
+	told := ep.told()
+	switch {
+	case told.state != ep.draft.state:
+		return reasonOf(ep.draft.state)
+	case !told.sameTop(ep.draft):
+		return ReasonCauseChanged
+	default:
+		return ReasonFindingChanged
+	}
+}
+
+func (e *Engine) say(v *victim, at time.Time, phase Phase, reason Reason) Verdict {
+	ep := v.episode
+	now := ep.signal.View()
+	d := ep.draft
+	verdict := Verdict{
+		ID: ep.id, Phase: phase, Reason: reason, At: at, Victim: v.id, Onset: time.Unix(ep.onset, 0),
+		State: d.state, Suspects: d.suspects, Backups: d.backups, Missing: d.missing, Remedies: d.remedies,
+		Latency: now.Latency, Baseline: ep.usual, RequestRate: now.Rate, UsualRate: d.usualRate,
+	}
+	ep.verdict = &verdict
+	return verdict
+}
+
+// close ends a victim's episode and its verdict.
+func (e *Engine) close(v *victim, at time.Time, reason Reason) []Event {
+	ep := v.episode
+	if ep == nil {
+		return nil
+	}
+	end := time.Unix(ep.lastBad, 0)
+	events := []Event{Episode{
+		ID: ep.id, Phase: Closed, Reason: reason, At: at, Victim: v.id, Onset: time.Unix(ep.onset, 0), End: end,
+		Signal: ep.signal.Name, Latency: ep.worst, Baseline: ep.usual,
+	}}
+	if ep.verdict != nil {
+		verdict := e.say(v, at, Closed, reason)
+		verdict.End = end
+		events = append(events, verdict)
+	}
+	v.episode = nil
+	v.past = append(v.past, period{ep.onset, ep.lastBad + e.p.BeforeGap})
+	v.past = slices.DeleteFunc(v.past, func(p period) bool { return p.to < at.Unix()-2*window })
+	return events
+}
+
+func episodeID(id Victim, onset int64) string {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%q %q %d", id.Service, id.Host, onset)
+	return fmt.Sprintf("%016x", h.Sum64())
+}
+
+// Snapshot is the engine's present view.
+func (e *Engine) Snapshot() Snapshot {
+	snapshot := Snapshot{At: e.now, Backups: e.windows.Active(), Top: e.top()}
+	for _, v := range e.victims {
+		s := v.worst()
+		if s == nil {
+			continue
+		}
+		now := s.View()
+		view := VictimView{
+			Victim: v.id, Latency: now.Latency, Baseline: now.Baseline, Upper: now.Upper,
+			Rate: now.Rate, ErrorRate: now.Errors, LastSample: time.Unix(now.Second, 0),
+		}
+		if ep := v.episode; ep != nil {
+			view.InEpisode = true
+			if ep.verdict != nil {
+				view.VerdictID, view.State, view.Top = ep.id, ep.verdict.State, ep.verdict.Top()
+			}
+		}
+		snapshot.Victims = append(snapshot.Victims, view)
+	}
+	slices.SortStableFunc(snapshot.Victims, func(a, b VictimView) int {
+		return cmp.Or(cmp.Compare(a.Victim.Service, b.Victim.Service), cmp.Compare(a.Victim.Host, b.Victim.Host))
+	})
+	return snapshot
+}
+
+// top lists the largest users of each host in the last seconds, by the share of
+// what is used there, and the sum of the others.
+func (e *Engine) top() []WorkloadView {
+	var views []WorkloadView
+	for _, h := range e.hosts {
+		views = append(views, h.top(e.now.Unix(), e.p.TopWorkloads)...)
+	}
+	return views
+}
+
+func (h *host) top(now int64, limit int) []WorkloadView {
+	span := int64(math.Ceil(max(5, 2*h.interval)))
+	to := now - int64(math.Ceil(h.interval))
+	from := to - span + 1
+	type ranked struct {
+		WorkloadView
+		share float64
+	}
+	var (
+		list []ranked
+		sum  WorkloadView
+	)
+	for _, w := range h.workloads {
+		view := WorkloadView{Workload: w.id, Tool: w.tool}
+		for second := from; second <= to; second++ {
+			view.CPU += w.use(SharedCPU, second) / float64(span)
+			view.Disk += w.use(SharedDisk, second) / float64(span)
+			view.Network += w.use(SharedNetwork, second) / float64(span)
+		}
+		view.Memory = w.use(SharedMemory, to)
+		sum.CPU, sum.Disk, sum.Network, sum.Memory = sum.CPU+view.CPU, sum.Disk+view.Disk, sum.Network+view.Network, sum.Memory+view.Memory
+		list = append(list, ranked{WorkloadView: view})
+	}
+	part := func(x, of float64) float64 {
+		if of <= 0 {
+			return 0
+		}
+		return x / of
+	}
+	for i := range list {
+		v := list[i].WorkloadView
+		list[i].share = max(part(v.CPU, sum.CPU), part(v.Disk, sum.Disk), part(v.Network, sum.Network), part(v.Memory, sum.Memory))
+		if v.Tool != "" {
+			list[i].share++ // backups are always told apart
+		}
+	}
+	slices.SortStableFunc(list, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(b.share, a.share), cmp.Compare(a.Workload.Name, b.Workload.Name), cmp.Compare(a.Workload.PID, b.Workload.PID))
+	})
+	var views []WorkloadView
+	var rest WorkloadView
+	for i, r := range list {
+		v := r.WorkloadView
+		if i < limit {
+			views = append(views, v)
+			continue
+		}
+		rest.CPU, rest.Disk, rest.Network, rest.Memory = rest.CPU+v.CPU, rest.Disk+v.Disk, rest.Network+v.Network, rest.Memory+v.Memory
+	}
+	if len(list) > limit {
+		rest.Workload.Host, rest.Workload.Name = h.name, "other"
+		views = append(views, rest)
+	}
+	return views
+}
