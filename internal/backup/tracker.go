@@ -96,6 +96,6 @@ func (t *Tracker) Since(host string, from time.Time) []Window {
 
 func windowID(w Workload, tool string, start time.Time) string {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%q %q %d %d %q %d", w.Host, w.Name, w.PID, w.Start, tool, start.UnixNano())
+	_, _ = fmt.Fprintf(h, "%q %q %d %d %q %d", w.Host, w.Name, w.PID, w.Start, tool, start.UnixNano())
 	return fmt.Sprintf("%016x", h.Sum64())
 }

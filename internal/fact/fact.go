@@ -220,28 +220,74 @@ type Mark struct {
 	Text string
 }
 
-func (f Tick) When() time.Time       { return f.At }
-func (f Described) When() time.Time  { return f.At }
-func (f Use) When() time.Time        { return f.At }
-func (f Serves) When() time.Time     { return f.At }
-func (f Latency) When() time.Time    { return f.At }
-func (f CPUTime) When() time.Time    { return f.At }
-func (f Disk) When() time.Time       { return f.At }
-func (f Link) When() time.Time       { return f.At }
-func (f Pressure) When() time.Time   { return f.At }
-func (f Capability) When() time.Time { return f.At }
-func (f Log) When() time.Time        { return f.At }
-func (f Mark) When() time.Time       { return f.At }
+// When is At.
+func (f Tick) When() time.Time { return f.At }
 
-func (Tick) Kind() Kind       { return KindTick }
-func (Described) Kind() Kind  { return KindDescribed }
-func (Use) Kind() Kind        { return KindUse }
-func (Serves) Kind() Kind     { return KindServes }
-func (Latency) Kind() Kind    { return KindLatency }
-func (CPUTime) Kind() Kind    { return KindCPU }
-func (Disk) Kind() Kind       { return KindDisk }
-func (Link) Kind() Kind       { return KindLink }
-func (Pressure) Kind() Kind   { return KindPressure }
+// Kind is KindTick.
+func (Tick) Kind() Kind { return KindTick }
+
+// When is At.
+func (f Described) When() time.Time { return f.At }
+
+// Kind is KindDescribed.
+func (Described) Kind() Kind { return KindDescribed }
+
+// When is At.
+func (f Use) When() time.Time { return f.At }
+
+// Kind is KindUse.
+func (Use) Kind() Kind { return KindUse }
+
+// When is At.
+func (f Serves) When() time.Time { return f.At }
+
+// Kind is KindServes.
+func (Serves) Kind() Kind { return KindServes }
+
+// When is At.
+func (f Latency) When() time.Time { return f.At }
+
+// Kind is KindLatency.
+func (Latency) Kind() Kind { return KindLatency }
+
+// When is At.
+func (f CPUTime) When() time.Time { return f.At }
+
+// Kind is KindCPU.
+func (CPUTime) Kind() Kind { return KindCPU }
+
+// When is At.
+func (f Disk) When() time.Time { return f.At }
+
+// Kind is KindDisk.
+func (Disk) Kind() Kind { return KindDisk }
+
+// When is At.
+func (f Link) When() time.Time { return f.At }
+
+// Kind is KindLink.
+func (Link) Kind() Kind { return KindLink }
+
+// When is At.
+func (f Pressure) When() time.Time { return f.At }
+
+// Kind is KindPressure.
+func (Pressure) Kind() Kind { return KindPressure }
+
+// When is At.
+func (f Capability) When() time.Time { return f.At }
+
+// Kind is KindCapability.
 func (Capability) Kind() Kind { return KindCapability }
-func (Log) Kind() Kind        { return KindLog }
-func (Mark) Kind() Kind       { return KindMark }
+
+// When is At.
+func (f Log) When() time.Time { return f.At }
+
+// Kind is KindLog.
+func (Log) Kind() Kind { return KindLog }
+
+// When is At.
+func (f Mark) When() time.Time { return f.At }
+
+// Kind is KindMark.
+func (Mark) Kind() Kind { return KindMark }

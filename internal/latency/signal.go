@@ -4,6 +4,7 @@ package latency
 
 import (
 	"math"
+	"slices"
 
 	"github.com/otel-culprit/culprit/internal/fact"
 )
@@ -21,6 +22,7 @@ type Params struct {
 	MinRatio    float64 // of latency to baseline under which nobody cares
 	CloseSigma  float64 // over the median, under which a second is good
 	CloseAfter  int64   // good seconds that end an episode
+	AcceptAfter int64   // seconds of alarm after which worse is the new usual
 	Missed      float64 // requests that should have come until silence is a stall
 }
 
@@ -29,7 +31,7 @@ func DefaultParams() Params {
 	return Params{
 		Quantile: 0.95, MinRequests: 20, MaxPool: 30, HalfLife: 7 * 24 * 3600,
 		Clip: 4, Drift: 0.5, Threshold: 10, Hold: 3,
-		MinRatio: 1.3, CloseSigma: 1, CloseAfter: 30, Missed: 10,
+		MinRatio: 1.3, CloseSigma: 1, CloseAfter: 30, AcceptAfter: 24 * 3600, Missed: 10,
 	}
 }
 
@@ -138,8 +140,7 @@ func (s *Signal) read(f fact.Latency) View {
 		pool                  []fact.Bucket
 		count, bad, over, all float64
 	)
-	for i := len(s.recent) - 1; i >= 0; i-- {
-		r := s.recent[i]
+	for _, r := range slices.Backward(s.recent) {
 		if count >= s.p.MinRequests && all >= 1 {
 			break
 		}
@@ -205,6 +206,9 @@ func (s *Signal) detect(second int64, v *View) {
 			s.good = 0
 		}
 		v.Onset = s.onset
+		if second-s.onset > s.p.AcceptAfter {
+			s.baseline, s.good = Baseline{HalfLife: s.p.HalfLife}, s.p.CloseAfter
+		}
 		if s.good >= s.p.CloseAfter {
 			s.alarmed = false
 			s.detector.Reset()

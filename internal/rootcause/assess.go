@@ -54,7 +54,7 @@ func (s *scored) add(e Evidence) {
 func (e *Engine) assess(v *victim) assessment {
 	sc := e.newScene(v)
 	candidates := e.candidates(sc)
-	list := append(candidates, e.rivals(sc, candidates)...)
+	list := slices.Concat(candidates, e.rivals(sc, candidates))
 	scores := make([]float64, len(list))
 	for i, s := range list {
 		scores[i] = s.score
@@ -206,7 +206,7 @@ func (e *Engine) order(sc *scene, at func(int64) float64, s shift) Evidence {
 		ev.Sentence = "it was as high a minute before the latency rose"
 	default:
 		ev.Weight = e.p.Weights.Onset * closeness(max(0, lead-sc.slack))
-		ev.Sentence = fmt.Sprintf("it rose %s", beside(lead))
+		ev.Sentence = "it rose " + beside(lead)
 	}
 	return ev
 }

@@ -45,7 +45,7 @@ func (e *Engine) finding(sc *scene, state State, ranked []scored, w backup.Windo
 	case mine == nil:
 		b.Sentence = "its use did not change, and nothing else explains the latency"
 	default:
-		b.Sentence = fmt.Sprintf("%s, which is not enough to tell it from the other suspects", strongest(mine.Evidence, true))
+		b.Sentence = strongest(mine.Evidence, true) + ", which is not enough to tell it from the other suspects"
 	}
 	return b
 }

@@ -277,7 +277,7 @@ func (e *Engine) close(v *victim, at time.Time, reason Reason) []Event {
 
 func episodeID(id Victim, onset int64) string {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%q %q %d", id.Service, id.Host, onset)
+	_, _ = fmt.Fprintf(h, "%q %q %d", id.Service, id.Host, onset)
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 

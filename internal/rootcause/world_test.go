@@ -30,13 +30,12 @@ type world struct {
 
 // job is a process group of one process.
 type job struct {
-	pid        int64
-	command    string
-	args       []string
-	from, to   int // seconds in which it lives
-	cpu, disk  float64
-	cpus       string
-	restUseful bool
+	pid       int64
+	command   string
+	args      []string
+	from, to  int // seconds in which it lives
+	cpu, disk float64
+	cpus      string
 }
 
 const hostName = "web1"
@@ -135,10 +134,10 @@ func (w *world) requests(add func(fact.Fact), at time.Time, over time.Duration, 
 	add(f)
 }
 
-func newEngine(t testing.TB, change func(*rootcause.Params)) *rootcause.Engine {
-	t.Helper()
+func newEngine(tb testing.TB, change func(*rootcause.Params)) *rootcause.Engine {
+	tb.Helper()
 	c, err := files.Default()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	p := rootcause.DefaultParams()
 	if change != nil {
 		change(&p)
@@ -146,11 +145,11 @@ func newEngine(t testing.TB, change func(*rootcause.Params)) *rootcause.Engine {
 	return rootcause.New(p, c)
 }
 
-func run(t testing.TB, e *rootcause.Engine, facts []fact.Fact) (events []rootcause.Event) {
-	t.Helper()
+func run(tb testing.TB, e *rootcause.Engine, facts []fact.Fact) (events []rootcause.Event) {
+	tb.Helper()
 	for _, f := range facts {
 		got, err := e.Step(f)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		events = append(events, got...)
 	}
 	return events

@@ -1,0 +1,94 @@
+# Culprit. `make` prints this help; `make demo` and `make test` set up all they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export CGO_ENABLED ?= 0
+TOOL := go tool -modfile=tools.mod
+GO_BUILD := go build -trimpath -ldflags='-s -w'
+FUZZTIME ?= 10s
+BENCHTIME ?= 1s
+
+.PHONY: help
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "; print "make TARGET\n"} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/otelcol-culprit and bin/culprit (about 3 minutes the first time)
+	@echo "building bin/otelcol-culprit and bin/culprit; the first time compiles the collector and takes about 3 minutes on 2 cores"
+	@$(GO_BUILD) -o bin/otelcol-culprit ./cmd/otelcol-culprit
+	@$(GO_BUILD) -o bin/culprit ./cmd/culprit
+
+.PHONY: demo
+demo: build ## Let a real backup hurt a real web site here, and see the verdict (4 minutes, no root)
+	@bin/culprit demo
+
+.PHONY: run
+run: build ## Run the distribution with configs/host.yaml on this host
+	bin/otelcol-culprit --config configs/host.yaml
+
+.PHONY: test
+test: ## Run the unit tests
+	@go test ./...
+
+.PHONY: race
+race: ## Run the unit tests with the race detector (needs a C compiler)
+	@CGO_ENABLED=1 go test -race ./...
+
+.PHONY: check
+check: ## Check format, lint, layers, module files and generated files
+	@$(TOOL) golangci-lint fmt --diff
+	@$(TOOL) golangci-lint run ./...
+	@go mod tidy -diff
+	@go mod verify >/dev/null
+	@$(MAKE) generate
+	@git diff --exit-code -- '*generated*' cmd/otelcol-culprit '*documentation.md' 'receiver/*/README.md' 'processor/*/README.md' 'exporter/*/README.md' dashboards \
+		|| { echo "generated files were out of date: commit what 'make generate' wrote"; exit 1; }
+
+.PHONY: fmt
+fmt: ## Format the code
+	@$(TOOL) golangci-lint fmt
+
+.PHONY: generate
+generate: ## Write the generated code, the distribution's main package and the dashboard
+	@mkdir -p bin/tools
+	@go build -modfile=tools.mod -o bin/tools/ go.opentelemetry.io/collector/cmd/mdatagen go.opentelemetry.io/collector/cmd/builder
+	@PATH="$(CURDIR)/bin/tools:$$PATH" go generate ./receiver/... ./processor/... ./exporter/... ./dashboards/...
+	@bin/tools/builder --config builder-config.yaml --skip-get-modules --skip-compilation >/dev/null 2>&1 \
+		|| bin/tools/builder --config builder-config.yaml --skip-get-modules --skip-compilation
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser for FUZZTIME (10s) each
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
+		for name in $$(grep -oE '^func Fuzz[A-Za-z0-9_]*' "$$file" | cut -d' ' -f2); do \
+			echo "$$(dirname "$$file") $$name"; \
+			go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" >/tmp/culprit-fuzz.$$$$ 2>&1 || { cat /tmp/culprit-fuzz.$$$$; exit 1; }; \
+		done; \
+	done; rm -f /tmp/culprit-fuzz.*
+
+.PHONY: bench
+bench: ## Run the Go benchmarks for BENCHTIME (1s) each
+	@go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/... ./receiver/... ./processor/...
+
+.PHONY: eval
+eval: build ## Judge the engine on generated incidents of known cause, per kind
+	@bin/culprit eval
+
+.PHONY: servers
+servers: ## Build the real Alertmanager, Prometheus and promtool for the tests (cached; 4 minutes the first time)
+	@test/servers/build.sh
+
+.PHONY: e2e
+e2e: build ## Test the built distribution with real servers (builds them the first time)
+	@CULPRIT_SERVERS="$$(test/servers/build.sh)" go test -count=1 -tags e2e ./test/... ./dashboards/...
+
+.PHONY: upgrade
+upgrade: ## Move all collector modules as one: make upgrade STABLE=v1.N.0 BETA=v0.M.0
+	@test -n "$(STABLE)" -a -n "$(BETA)" || { echo "usage: make upgrade STABLE=v1.64.0 BETA=v0.158.0"; exit 2; }
+	@./upgrade.sh "$(STABLE)" "$(BETA)"
+	@$(MAKE) generate
+
+.PHONY: clean
+clean: ## Remove what was built
+	@rm -rf bin culprit-demo.html

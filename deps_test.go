@@ -1,0 +1,78 @@
+package culprit_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/otel-culprit/culprit"
+
+// layers says what each package may import of this module, and whether it is
+// pure: then it may import only what is listed in pureStd besides. A package
+// that is not listed may import anything but the mains; ARCHITECTURE.md draws
+// the arrows and tells why.
+var layers = map[string]struct {
+	may  []string
+	pure bool
+}{
+	"internal/fact":                 {pure: true},
+	"internal/backup":               {pure: true, may: []string{"internal/fact"}},
+	"internal/latency":              {pure: true, may: []string{"internal/fact"}},
+	"internal/catalog":              {pure: true, may: []string{"internal/fact"}},
+	"internal/rootcause":            {pure: true, may: []string{"internal/fact", "internal/backup", "internal/latency", "internal/catalog"}},
+	"internal/catalog/files":        {may: []string{"internal/catalog"}},
+	"internal/otelfact":             {may: []string{"internal/fact"}},
+	"internal/journal":              {may: []string{"internal/fact"}},
+	"internal/event":                {},
+	"internal/procscan":             {},
+	"internal/delivery":             {},
+	"receiver/procfsreceiver":       {may: []string{"internal/procscan", "receiver/procfsreceiver/internal/metadata"}},
+	"receiver/httpprobereceiver":    {may: []string{"receiver/httpprobereceiver/internal/metadata"}},
+	"processor/rootcauseprocessor":  {may: []string{"internal/otelfact", "internal/journal", "internal/event", "internal/catalog/files", "internal/rootcause", "internal/backup", "internal/fact", "internal/latency", "processor/rootcauseprocessor/internal/metadata"}},
+	"exporter/alertmanagerexporter": {may: []string{"internal/event", "internal/delivery", "exporter/alertmanagerexporter/internal/metadata"}},
+	"exporter/grafanaexporter":      {may: []string{"internal/event", "internal/delivery", "exporter/grafanaexporter/internal/metadata"}},
+}
+
+// pureStd has no I/O, clock, goroutine, lock, log or context.
+var pureStd = []string{"cmp", "errors", "fmt", "hash/fnv", "iter", "maps", "math", "regexp", "slices", "strconv", "strings", "time"}
+
+func TestImportsPointDownwards(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...")
+	out, err := cmd.Output()
+	require.NoError(t, err)
+
+	checked := 0
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else {
+			require.NoError(t, err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		layer, listed := layers[name]
+		if !listed {
+			continue
+		}
+		checked++
+		for _, imported := range p.Imports {
+			local, ours := strings.CutPrefix(imported, module+"/")
+			switch {
+			case ours:
+				require.Contains(t, layer.may, local, "%s imports %s: the arrows of ARCHITECTURE.md do not allow it", name, local)
+			case layer.pure:
+				require.Contains(t, pureStd, imported, "%s imports %s: below the pure line there is no I/O, clock, goroutine, lock, log or context", name, imported)
+			}
+		}
+	}
+	require.Equal(t, len(layers), checked, "every listed package exists")
+}

@@ -1,0 +1,151 @@
+package event
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Sentence says in one sentence what the verdict is.
+func (v Verdict) Sentence() string {
+	who := victim(v.Service, v.Host)
+	if v.Phase == Closed {
+		return fmt.Sprintf("%s recovered after %s; %s.", who, span(v.Onset, v.End), v.past())
+	}
+	return fmt.Sprintf("%s %s; %s.", who, slowness(v.Latency, v.Baseline), v.present())
+}
+
+// present is the clause on the cause of an open verdict.
+func (v Verdict) present() string {
+	switch v.State {
+	case Named:
+		return "the cause is " + v.Cause.Phrase() + sureness(v.Cause)
+	case Probable:
+		return "the cause is probably " + v.Cause.Phrase() + sureness(v.Cause)
+	case Unknown:
+		return "no cause stands out"
+	default:
+		return "no cause stands out"
+	}
+}
+
+// past is the clause on the cause of a closed verdict.
+func (v Verdict) past() string {
+	switch v.State {
+	case Named:
+		return "the cause was " + v.Cause.Phrase() + sureness(v.Cause)
+	case Probable:
+		return "the cause was probably " + v.Cause.Phrase() + sureness(v.Cause)
+	case Unknown:
+		return "no cause stood out"
+	default:
+		return "no cause stood out"
+	}
+}
+
+// Sentence says in one sentence what happened to the backup.
+func (w Window) Sentence() string {
+	who := w.Workload
+	if w.Tool != "" {
+		who = strings.TrimSpace(w.Tool + " backup " + parenthesised(w.Workload))
+	}
+	if who == "" {
+		who = "A backup"
+	}
+	if w.Host != "" {
+		who += " on " + w.Host
+	}
+	switch w.Phase {
+	case Opened:
+		return who + " started."
+	case Updated:
+		return who + " is running."
+	case Closed:
+		return fmt.Sprintf("%s ended after %s.", who, span(w.Start, w.End))
+	default:
+		return who + " changed."
+	}
+}
+
+// Sentence says in one sentence how the service's latency is.
+func (e Episode) Sentence() string {
+	who := victim(e.Service, e.Host)
+	if e.Phase == Closed {
+		if e.Latency > 0 {
+			return fmt.Sprintf("%s recovered after %s; at worst it took %s.", who, span(e.Onset, e.End), Seconds(e.Latency))
+		}
+		return fmt.Sprintf("%s recovered after %s.", who, span(e.Onset, e.End))
+	}
+	return fmt.Sprintf("%s %s.", who, slowness(e.Latency, e.Baseline))
+}
+
+// Phrase names the explanation for use inside a sentence, such as "disk
+// contention by borg.service".
+func (s Suspect) Phrase() string {
+	switch s.Kind {
+	case "contention":
+		phrase := strings.TrimSpace(s.Resource + " contention")
+		if s.Workload != "" {
+			phrase += " by " + s.Workload
+		}
+		return phrase
+	case "traffic_surge":
+		return "a surge of traffic"
+	case "own_work":
+		return "more work for each request by the service itself"
+	case "faulty_disk":
+		return "a faulty disk"
+	case "upstream":
+		return "something the service waits for"
+	case "unknown", "":
+		return "unknown"
+	default:
+		return s.Kind
+	}
+}
+
+// Seconds writes a duration in seconds for people: "120 ms", "1.3 s".
+func Seconds(s float64) string {
+	if s < 1 {
+		return strconv.FormatFloat(s*1000, 'g', 3, 64) + " ms"
+	}
+	if s < 1000 {
+		return strconv.FormatFloat(s, 'g', 3, 64) + " s"
+	}
+	return strconv.FormatFloat(s, 'f', 0, 64) + " s"
+}
+
+func victim(service, host string) string {
+	if host == "" {
+		return service
+	}
+	return service + " on " + host
+}
+
+func slowness(latency, baseline float64) string {
+	switch {
+	case latency > 0 && baseline > 0:
+		return fmt.Sprintf("takes %s instead of %s", Seconds(latency), Seconds(baseline))
+	case latency > 0:
+		return "takes " + Seconds(latency)
+	default:
+		return "is slower than usual"
+	}
+}
+
+func sureness(s Suspect) string {
+	return fmt.Sprintf(" (%.0f %%)", 100*s.Confidence)
+}
+
+func parenthesised(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "(" + s + ")"
+}
+
+// span is the time between two moments in whole seconds.
+func span(from, to time.Time) string {
+	return max(to.Sub(from), 0).Round(time.Second).String()
+}
