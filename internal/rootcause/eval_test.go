@@ -137,4 +137,3 @@ func judged(t *testing.T, w *world) (charged bool, cause rootcause.Cause, delay 
 	}
 	return charged, cause, delay
 }
-

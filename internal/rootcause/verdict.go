@@ -38,6 +38,9 @@ func (p Phase) String() string {
 	}
 }
 
+// MarshalText is String, for JSON.
+func (p Phase) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
 // Reason names why a transition happened; the same words are in events,
 // counters and explanations.
 type Reason string
@@ -79,6 +82,9 @@ func (s State) String() string {
 		return "unknown"
 	}
 }
+
+// MarshalText is String, for JSON.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Cause is a kind of explanation.
 type Cause string
@@ -122,23 +128,26 @@ func (s Shared) String() string {
 	}
 }
 
+// MarshalText is String, for JSON.
+func (s Shared) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // Evidence is one named number that speaks for or against a suspect.
 type Evidence struct {
-	Name     string  // such as "shift" or "onset_order"
-	Value    float64 // in Unit
-	Unit     string  // UCUM
-	Weight   float64 // added to the suspect's score; negative speaks against it
-	Sentence string
+	Name     string  `json:"name"`   // such as "shift" or "onset_order"
+	Value    float64 `json:"value"`  // in Unit
+	Unit     string  `json:"unit"`   // UCUM
+	Weight   float64 `json:"weight"` // added to the suspect's score; negative speaks against it
+	Sentence string  `json:"sentence"`
 }
 
 // Suspect is one explanation with its probability.
 type Suspect struct {
-	Cause       Cause
-	Resource    Shared
-	Workload    backup.Workload // zero unless Cause is Contention
-	Tool        string          // backup tool of the workload, if it is one
-	Probability float64
-	Evidence    []Evidence
+	Cause       Cause           `json:"cause"`
+	Resource    Shared          `json:"resource,omitzero"`
+	Workload    backup.Workload `json:"workload"`      // zero unless Cause is Contention
+	Tool        string          `json:"tool,omitzero"` // backup tool of the workload, if it is one
+	Probability float64         `json:"probability"`
+	Evidence    []Evidence      `json:"evidence"`
 }
 
 // Finding is what a verdict says of a running backup.
@@ -163,12 +172,15 @@ func (f Finding) String() string {
 	}
 }
 
+// MarshalText is String, for JSON.
+func (f Finding) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
 // Backup is the finding on one backup that ran when the latency rose.
 type Backup struct {
-	Window      backup.Window
-	Finding     Finding
-	Probability float64 // of its being the cause
-	Sentence    string  // the reason
+	Window      backup.Window `json:"window"`
+	Finding     Finding       `json:"finding"`
+	Probability float64       `json:"probability"` // of its being the cause
+	Sentence    string        `json:"sentence"`    // the reason
 }
 
 // Works tells whether a remedy can have an effect on the host.
@@ -193,60 +205,63 @@ func (w Works) String() string {
 	}
 }
 
+// MarshalText is String, for JSON.
+func (w Works) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+
 // Remedy is something to do against the cause.
 type Remedy struct {
-	Title   string
-	Command string // exact; empty if there is nothing to copy
-	Works   Works
-	Why     string
+	Title   string `json:"title"`
+	Command string `json:"command"` // exact; empty if there is nothing to copy
+	Works   Works  `json:"works"`
+	Why     string `json:"why"`
 }
 
 // Victim is a service whose latency somebody cares about.
 type Victim struct {
-	Service string
-	Host    string // empty if unknown
+	Service string `json:"service"`
+	Host    string `json:"host"` // empty if unknown
 }
 
 // Window tells that a backup started or ended.
 type Window struct {
-	Phase  Phase
-	Reason Reason
-	At     time.Time
-	Window backup.Window
+	Phase  Phase         `json:"phase"`
+	Reason Reason        `json:"reason"`
+	At     time.Time     `json:"at"`
+	Window backup.Window `json:"window"`
 }
 
 // Episode tells that a victim's latency left its baseline, or came back.
 type Episode struct {
-	ID       string
-	Phase    Phase
-	Reason   Reason
-	At       time.Time
-	Victim   Victim
-	Onset    time.Time
-	End      time.Time // zero until closed
-	Signal   string    // the latency signal that shows it most
-	Latency  float64   // seconds, now; at close the worst seen
-	Baseline float64   // seconds
+	ID       string    `json:"id"`
+	Phase    Phase     `json:"phase"`
+	Reason   Reason    `json:"reason"`
+	At       time.Time `json:"at"`
+	Victim   Victim    `json:"victim"`
+	Onset    time.Time `json:"onset"`
+	End      time.Time `json:"end,omitzero"` // zero until closed
+	Signal   string    `json:"signal"`       // the latency signal that shows it most
+	Latency  float64   `json:"latency"`      // seconds, now; at close the worst seen
+	Baseline float64   `json:"baseline"`     // seconds; zero if not learned
 }
 
 // Verdict is the likely root cause of one episode.
 type Verdict struct {
-	ID          string // stable over the phases: hash of victim and onset
-	Phase       Phase
-	Reason      Reason
-	At          time.Time
-	Victim      Victim
-	Onset       time.Time
-	End         time.Time // zero until closed
-	State       State
-	Suspects    []Suspect // ranked by probability, rivals among them; never empty
-	Backups     []Backup
-	Missing     []string
-	Remedies    []Remedy
-	Latency     float64 // seconds, now
-	Baseline    float64 // seconds
-	RequestRate float64 // per second, now
-	UsualRate   float64 // per second, before the onset
+	ID          string    `json:"id"` // stable over the phases: hash of victim and onset
+	Phase       Phase     `json:"phase"`
+	Reason      Reason    `json:"reason"`
+	At          time.Time `json:"at"`
+	Victim      Victim    `json:"victim"`
+	Onset       time.Time `json:"onset"`
+	End         time.Time `json:"end,omitzero"` // zero until closed
+	State       State     `json:"state"`
+	Suspects    []Suspect `json:"suspects"` // ranked by probability, rivals among them; never empty
+	Backups     []Backup  `json:"backups"`
+	Missing     []string  `json:"missing"`
+	Remedies    []Remedy  `json:"remedies"`
+	Latency     float64   `json:"latency"`      // seconds, now
+	Baseline    float64   `json:"baseline"`     // seconds; zero if not learned
+	RequestRate float64   `json:"request_rate"` // per second, now
+	UsualRate   float64   `json:"usual_rate"`   // per second, before the onset
 }
 
 // Top is the strongest suspect.

@@ -172,12 +172,20 @@ func (e *Engine) open(v *victim, s *latency.Signal, at time.Time) []Event {
 	}
 	v.episode = &episode{
 		id: episodeID(v.id, now.Onset), signal: s, onset: now.Onset, detected: at,
-		worst: now.Latency, usual: now.Baseline, lastBad: now.Second, since: at,
+		worst: now.Latency, usual: known(now.Baseline), lastBad: now.Second, since: at,
 	}
 	return []Event{Episode{
-		ID: v.episode.id, Phase: Opened, Reason: reason, At: at, Victim: v.id, Onset: time.Unix(now.Onset, 0),
-		Signal: s.Name, Latency: now.Latency, Baseline: now.Baseline,
+		ID: v.episode.id, Phase: Opened, Reason: reason, At: at, Victim: v.id, Onset: moment(now.Onset),
+		Signal: s.Name, Latency: now.Latency, Baseline: known(now.Baseline),
 	}}
+}
+
+// known is zero for what is not.
+func known(x float64) float64 {
+	if math.IsNaN(x) {
+		return 0
+	}
+	return x
 }
 
 // tell assesses the causes and makes a verdict of them once they stand.
@@ -245,9 +253,9 @@ func (e *Engine) say(v *victim, at time.Time, phase Phase, reason Reason) Verdic
 	now := ep.signal.View()
 	d := ep.draft
 	verdict := Verdict{
-		ID: ep.id, Phase: phase, Reason: reason, At: at, Victim: v.id, Onset: time.Unix(ep.onset, 0),
+		ID: ep.id, Phase: phase, Reason: reason, At: at, Victim: v.id, Onset: moment(ep.onset),
 		State: d.state, Suspects: d.suspects, Backups: d.backups, Missing: d.missing, Remedies: d.remedies,
-		Latency: now.Latency, Baseline: ep.usual, RequestRate: now.Rate, UsualRate: d.usualRate,
+		Latency: known(now.Latency), Baseline: ep.usual, RequestRate: now.Rate, UsualRate: d.usualRate,
 	}
 	ep.verdict = &verdict
 	return verdict
@@ -259,9 +267,9 @@ func (e *Engine) close(v *victim, at time.Time, reason Reason) []Event {
 	if ep == nil {
 		return nil
 	}
-	end := time.Unix(ep.lastBad, 0)
+	end := moment(ep.lastBad)
 	events := []Event{Episode{
-		ID: ep.id, Phase: Closed, Reason: reason, At: at, Victim: v.id, Onset: time.Unix(ep.onset, 0), End: end,
+		ID: ep.id, Phase: Closed, Reason: reason, At: at, Victim: v.id, Onset: moment(ep.onset), End: end,
 		Signal: ep.signal.Name, Latency: ep.worst, Baseline: ep.usual,
 	}}
 	if ep.verdict != nil {
@@ -292,7 +300,7 @@ func (e *Engine) Snapshot() Snapshot {
 		now := s.View()
 		view := VictimView{
 			Victim: v.id, Latency: now.Latency, Baseline: now.Baseline, Upper: now.Upper,
-			Rate: now.Rate, ErrorRate: now.Errors, LastSample: time.Unix(now.Second, 0),
+			Rate: now.Rate, ErrorRate: now.Errors, LastSample: moment(now.Second),
 		}
 		if ep := v.episode; ep != nil {
 			view.InEpisode = true

@@ -3,6 +3,7 @@ package rootcause
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/otel-culprit/culprit/internal/backup"
 )
@@ -66,3 +67,6 @@ func NameOf(w backup.Workload) string {
 	}
 	return fmt.Sprintf("%s (PID %d)", w.Name, w.PID)
 }
+
+// moment is a second as a time.
+func moment(second int64) time.Time { return time.Unix(second, 0).UTC() }

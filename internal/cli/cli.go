@@ -1,0 +1,110 @@
+// Package cli is the command line of culprit: each command reads its flags,
+// calls the package that does the work and prints what it found.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otel-culprit/culprit/internal/catalog/files"
+	"github.com/otel-culprit/culprit/internal/rootcause"
+)
+
+// Exit statuses of culprit.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the command ran and the answer is no, or it could not run
+	exitUsage  = 2
+)
+
+// errSaid ends a command that has printed why already.
+var errSaid = errors.New("said already")
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// Main runs culprit with arguments and returns its exit status.
+func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+
+	root := newRoot(streams{in: in, out: out, err: errOut})
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errSaid):
+		return exitFailed
+	case errors.As(err, &usage):
+		_, _ = fmt.Fprintf(errOut, "culprit: %v\nRun 'culprit --help' for the commands.\n", err)
+		return exitUsage
+	default:
+		_, _ = fmt.Fprintf(errOut, "culprit: %v\n", err)
+		return exitFailed
+	}
+}
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "culprit",
+		Short: "Tells which backup, traffic surge or disk slowed the web site",
+		Long: "culprit demonstrates what otelcol-culprit finds, and replays and pictures its journals.\n" +
+			"The collector itself is otelcol-culprit.",
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(newDemo(s), newReport(s), newReplay(s), newSite())
+	for _, cmd := range root.Commands() {
+		cmd.Args = asUsage(cmd.Args)
+	}
+	root.Args = asUsage(root.Args)
+	return root
+}
+
+// asUsage turns complaints about arguments into usage errors.
+func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// newEngine is the shipped engine without a past.
+func newEngine() (*rootcause.Engine, error) {
+	catalog, err := files.Default()
+	if err != nil {
+		return nil, err
+	}
+	return rootcause.New(rootcause.DefaultParams(), catalog), nil
+}

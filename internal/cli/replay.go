@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otel-culprit/culprit/internal/journal"
+	"github.com/otel-culprit/culprit/internal/rootcause"
+)
+
+func newReplay(s streams) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "replay JOURNAL...",
+		Short: "Run the engine on a journal and print what it says",
+		Long: "replay feeds journals of facts, in the order given, to the engine and prints each window,\n" +
+			"episode and verdict. The same journal always gives the same output.",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			engine, err := newEngine()
+			if err != nil {
+				return err
+			}
+			show := say
+			if asJSON {
+				show = encode
+			}
+			for event, err := range rootcause.Replay(engine, journal.Open(args...)) {
+				if err != nil {
+					return err
+				}
+				if err := show(s.out, event); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line, with all evidence")
+	return cmd
+}
+
+func encode(w io.Writer, event rootcause.Event) error {
+	var kind string
+	switch event.(type) {
+	case rootcause.Window:
+		kind = "backup_window"
+	case rootcause.Episode:
+		kind = "episode"
+	case rootcause.Verdict:
+		kind = "verdict"
+	}
+	return json.NewEncoder(w).Encode(struct {
+		Kind  string          `json:"kind"`
+		Event rootcause.Event `json:"event"`
+	}{kind, event})
+}
+
+// say prints an event in one line.
+func say(w io.Writer, event rootcause.Event) error {
+	var text string
+	switch ev := event.(type) {
+	case rootcause.Window:
+		text = fmt.Sprintf("backup %s: %s, %s", ev.Phase, ev.Window.Tool, rootcause.NameOf(ev.Window.Workload))
+	case rootcause.Episode:
+		text = fmt.Sprintf("episode %s: %s (%s), p95 %.0f ms, usually %.0f ms", ev.Phase, ev.Victim.Service, ev.Reason, 1e3*ev.Latency, 1e3*ev.Baseline)
+	case rootcause.Verdict:
+		top := ev.Top()
+		text = fmt.Sprintf("verdict %s: %s %s (%.0f %%)", ev.Phase, ev.State, describe(top), 100*top.Probability)
+		for _, b := range ev.Backups {
+			text += fmt.Sprintf("; %s %s: %s", rootcause.NameOf(b.Window.Workload), b.Finding, b.Sentence)
+		}
+	}
+	_, err := fmt.Fprintf(w, "%s  %s\n", stamp(event.When()), text)
+	return err
+}
+
+func describe(s rootcause.Suspect) string {
+	if s.Cause != rootcause.Contention {
+		return string(s.Cause)
+	}
+	return fmt.Sprintf("%s on %s by %s", s.Cause, s.Resource, rootcause.NameOf(s.Workload))
+}
