@@ -1,0 +1,93 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/otelcol/otelcoltest"
+)
+
+// environment is what the shipped configurations ask for.
+var environment = map[string]string{
+	"CULPRIT_OTLP_PORT": "4318", "CULPRIT_SITE_PORT": "8080", "CULPRIT_FINDINGS_PORT": "4319",
+	"CULPRIT_METRICS_PORT": "9464", "CULPRIT_JOURNAL": "journal.jsonl",
+}
+
+func TestShippedConfigurationsAreValid(t *testing.T) {
+	for key, value := range environment {
+		t.Setenv(key, value)
+	}
+	files, err := filepath.Glob("../../configs/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			factories, err := components()
+			require.NoError(t, err)
+			_, err = otelcoltest.LoadConfigAndValidate(file, factories)
+			require.NoError(t, err)
+		})
+	}
+}
+
+// TestMistakesNameTheKeyAndTheCure changes the host configuration in one place
+// and reads what a user would.
+func TestMistakesNameTheKeyAndTheCure(t *testing.T) {
+	good, err := os.ReadFile("../../configs/host.yaml")
+	require.NoError(t, err)
+	tests := []struct {
+		name, old, new string
+		want           []string
+	}{
+		{"unknown key", "command_line: scrubbed", "comand_line: scrubbed", []string{"comand_line"}},
+		{"bad choice", "command_line: scrubbed", "command_line: full", []string{"procfs", "command_line", "scrubbed"}},
+		{"no URL", "url: ${env:CULPRIT_URL:-http://127.0.0.1:80/}", `url: ""`, []string{"http_probe", "targets", "url"}},
+		{"bad URL", "url: ${env:CULPRIT_URL:-http://127.0.0.1:80/}", "url: 127.0.0.1", []string{"http_probe", "url", "http"}},
+		{"no service", "service: ${env:CULPRIT_SERVICE:-web}", `service: ""`, []string{"service"}},
+		{"empty services entry", "processes: [nginx, apache2, httpd, caddy]", "processes: []", []string{"rootcause", "services", "processes"}},
+		{"no such component", "exporters: [debug]", "exporters: [debg]", []string{"debg"}},
+		{"no Alertmanager", "  nop:\n", "  nop:\n  alertmanager_events:\n    endpoints: []\n", []string{"alertmanager_events", "endpoints", "http"}},
+		{"no Grafana", "  nop:\n", "  nop:\n  grafana_annotations:\n    endpoint: \"\"\n", []string{"grafana_annotations", "endpoint", "http"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Contains(t, string(good), tt.old)
+			file := filepath.Join(t.TempDir(), "config.yaml")
+			require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(good), tt.old, tt.new, 1)), 0o600))
+			factories, err := components()
+			require.NoError(t, err)
+			_, err = otelcoltest.LoadConfigAndValidate(file, factories)
+			require.Error(t, err)
+			for _, want := range tt.want {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
+}
+
+// TestBuilderVersionsAreThoseOfTheModule holds the builder file against go.mod,
+// which decides what is compiled.
+func TestBuilderVersionsAreThoseOfTheModule(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Path}} {{.Version}}", "all")
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	versions := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		path, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+		versions[path] = version
+	}
+	manifest, err := os.ReadFile("../../builder-config.yaml")
+	require.NoError(t, err)
+	entries := regexp.MustCompile(`gomod: (\S+) (\S+)`).FindAllStringSubmatch(string(manifest), -1)
+	require.NotEmpty(t, entries)
+	for _, entry := range entries {
+		if path, version := entry[1], entry[2]; path != "github.com/otel-culprit/culprit" {
+			require.Equal(t, versions[path], version, "builder-config.yaml and go.mod differ on %s", path)
+		}
+	}
+}
