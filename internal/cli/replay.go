@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -69,10 +70,11 @@ func say(w io.Writer, event rootcause.Event) error {
 		text = fmt.Sprintf("episode %s: %s (%s), p95 %.0f ms, usually %.0f ms", ev.Phase, ev.Victim.Service, ev.Reason, 1e3*ev.Latency, 1e3*ev.Baseline)
 	case rootcause.Verdict:
 		top := ev.Top()
-		text = fmt.Sprintf("verdict %s: %s %s (%.0f %%)", ev.Phase, ev.State, describe(top), 100*top.Probability)
+		parts := []string{fmt.Sprintf("verdict %s: %s %s (%.0f %%)", ev.Phase, ev.State, describe(top), 100*top.Probability)}
 		for _, b := range ev.Backups {
-			text += fmt.Sprintf("; %s %s: %s", rootcause.NameOf(b.Window.Workload), b.Finding, b.Sentence)
+			parts = append(parts, fmt.Sprintf("%s %s: %s", rootcause.NameOf(b.Window.Workload), b.Finding, b.Sentence))
 		}
+		text = strings.Join(parts, "; ")
 	}
 	_, err := fmt.Fprintf(w, "%s  %s\n", stamp(event.When()), text)
 	return err

@@ -13,6 +13,10 @@ import (
 	"github.com/otel-culprit/culprit/internal/latency"
 )
 
+func bucket(low, high, count float64) fact.Bucket {
+	return fact.Bucket{Low: low, High: high, Count: count}
+}
+
 func TestQuantile(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -22,9 +26,9 @@ func TestQuantile(t *testing.T) {
 		{"nothing", nil, 0.5, math.NaN()},
 		{"one value", []fact.Bucket{{Low: 3, High: 3, Count: 1}}, 0.95, 3},
 		{"inside a bucket", []fact.Bucket{{Low: 0, High: 1, Count: 10}}, 0.5, 0.5},
-		{"two facts with the same bounds", []fact.Bucket{{0, 1, 5}, {1, 2, 5}, {0, 1, 5}, {1, 2, 5}}, 0.75, 1.5},
-		{"the end", []fact.Bucket{{0, 1, 1}, {1, 2, 1}}, 1, 2},
-		{"counts that are none", []fact.Bucket{{0, 1, math.NaN()}, {1, 2, -1}, {2, 3, 2}}, 0.5, 2.5},
+		{"two facts with the same bounds", []fact.Bucket{bucket(0, 1, 5), bucket(1, 2, 5), bucket(0, 1, 5), bucket(1, 2, 5)}, 0.75, 1.5},
+		{"the end", []fact.Bucket{bucket(0, 1, 1), bucket(1, 2, 1)}, 1, 2},
+		{"counts that are none", []fact.Bucket{bucket(0, 1, math.NaN()), bucket(1, 2, -1), bucket(2, 3, 2)}, 0.5, 2.5},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -66,10 +70,10 @@ func TestBaselineKnowsEachRate(t *testing.T) {
 		}
 		b.Learn(1_000_000+second, rate, typical*math.Exp(0.3*rng.NormFloat64()))
 	}
-	for rate, typical := range map[float64]float64{10: 0.010, 500: 0.100} {
+	for rate, want := range map[float64]float64{10: 0.010, 500: 0.100} {
 		band := b.At(1_004_000, rate)
 		require.True(t, band.Learned)
-		require.InEpsilon(t, typical, math.Exp(band.Median), 0.05)
+		require.InEpsilon(t, want, math.Exp(band.Median), 0.05)
 		require.InEpsilon(t, 0.3, band.Sigma, 0.15)
 		require.InDelta(t, 1, band.Beyond, 0)
 	}

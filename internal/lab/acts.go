@@ -1,0 +1,204 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// unsteady is a p95 that is so many times the p50: on a quiet host it is two or
+// three times, with random arrivals at the usual load.
+const unsteady = 8
+
+// guilty is the first act: a backup takes the CPU that the site needs. While it
+// goes on, a remedy is applied that works on this host.
+func (d *demo) guilty(ctx context.Context, b backup) (Act, error) {
+	act := Act{Name: "guilty_backup", Truth: truthCharged, trueCause: "contention"}
+	act.row(d, "before", time.Now().Add(-d.plan.Learn), time.Now())
+	if before := act.phases[0]; before.P95 > unsteady*before.P50 {
+		d.screen.printf("The site was unsteady before anything was done (p50 %s ms, p95 %s ms):\n"+
+			"this host has other work, and the figures below are rough.", milliseconds(before.P50), milliseconds(before.P95))
+	}
+
+	d.enter("act 1: a backup takes the site's CPU")
+	d.screen.printf("\nACT 1    A nightly backup starts on the site's CPU:\n         $ %s", b.line)
+	job, stop, err := d.startBackup(ctx, "the backup", b.argv)
+	if err != nil {
+		return act, err
+	}
+	defer stop()
+	onset := time.Now()
+	d.mark(ctx, "guilty_backup", "A backup that will slow the site down starts.")
+	d.hear(ctx, &act, onset, job)
+	if err := sleep(ctx, time.Until(onset.Add(d.plan.During))); err != nil {
+		return act, err
+	}
+	act.row(d, "backup", onset.Add(d.plan.Settle), time.Now())
+
+	remedy := chooseRemedy(job.pid(), os.ReadFile)
+	d.enter("act 1: the remedy works, the backup goes on")
+	d.screen.printf("REMEDY   %s, while the backup goes on:\n         $ %s\n         %s.", remedy.Title, remedy.Command, remedy.Why)
+	if err := remedy.apply(); err != nil {
+		return act, err
+	}
+	d.mark(ctx, "remedy", remedy.Command)
+	if err := d.measure(ctx, &act, "backup with the remedy"); err != nil {
+		return act, err
+	}
+
+	d.enter("act 1: the backup is stopped")
+	stop()
+	d.truth = append(d.truth, Truth{Name: act.Name, Text: "a backup takes the site's CPU", From: onset, To: time.Now()})
+	d.mark(ctx, "backup_stopped", "The backup is stopped.")
+	stopped := time.Now()
+	if err := sleep(ctx, d.plan.Recover); err != nil {
+		return act, err
+	}
+	act.row(d, "backup stopped", stopped.Add(d.plan.Settle), time.Now())
+	d.screen.block(renderPhases(act.phases))
+	d.enter("act 1: waiting until the incident is closed")
+	d.inbox.await(ctx, d.plan.Close, func() bool {
+		_, episodes := d.inbox.openNow()
+		return episodes == 0
+	})
+	act.percentiles(1, 2)
+	return act, nil
+}
+
+// innocent is the second act: more visitors come while a backup runs that
+// hardly uses anything.
+func (d *demo) innocent(ctx context.Context) (Act, error) {
+	act := Act{Name: "innocent_backup", Truth: truthCleared, trueCause: "traffic_surge"}
+	b := gentleBackup(d.dir)
+	d.enter("act 2: a gentle backup runs")
+	d.screen.printf("\nACT 2    A gentle backup starts, and then %.0f times as many visitors come:\n         $ %s", d.plan.Surge, shellLine(b))
+	job, stop, err := d.startBackup(ctx, "the gentle backup", b)
+	if err != nil {
+		return act, err
+	}
+	defer stop()
+	d.mark(ctx, "innocent_backup", "A backup that hardly uses anything starts.")
+	began := time.Now()
+	if err := sleep(ctx, d.plan.Overlap); err != nil {
+		return act, err
+	}
+	act.row(d, "gentle backup", began, time.Now())
+
+	d.enter("act 2: a surge of visitors, the gentle backup runs")
+	onset := time.Now()
+	d.load.SetRate(ctx, d.rate*d.plan.Surge)
+	d.mark(ctx, "surge", fmt.Sprintf("%.0f times as many visitors come.", d.plan.Surge))
+	d.hear(ctx, &act, onset, job)
+	if err := sleep(ctx, time.Until(onset.Add(d.plan.During))); err != nil {
+		return act, err
+	}
+	act.row(d, "gentle backup and surge", onset.Add(d.plan.Settle), time.Now())
+	d.load.SetRate(ctx, d.rate)
+	d.truth = append(d.truth, Truth{Name: act.Name, Text: "a surge of traffic while a gentle backup runs", From: onset, To: time.Now()})
+	d.mark(ctx, "surge_ended", "The usual number of visitors come again.")
+
+	d.enter("act 2: the surge is over, the gentle backup runs")
+	err = await(ctx, d.plan.Drain, func(context.Context) error {
+		if s := d.load.Stats(onset, time.Now().Add(-time.Second)); s.Unfinished > 0 {
+			return fmt.Errorf("%d requests wait", s.Unfinished)
+		}
+		return nil
+	})
+	if err != nil && ctx.Err() != nil {
+		return act, err
+	}
+	if err := d.measure(ctx, &act, "gentle backup, surge over"); err != nil {
+		return act, err
+	}
+	d.screen.block(renderPhases(act.phases))
+	act.percentiles(1, 2)
+	return act, nil
+}
+
+// startBackup starts a backup on the site's CPU. It must go on until stop.
+func (d *demo) startBackup(ctx context.Context, name string, argv []string) (job *child, stop func(), err error) {
+	job, err = start(ctx, spec{name: name, argv: argv, cpus: d.cpus.site, log: filepath.Join(d.dir, "backup.log")})
+	if err != nil {
+		return nil, nil, err
+	}
+	watching, unwatch := context.WithCancel(ctx)
+	go job.watch(watching, d.fail)
+	return job, func() {
+		unwatch()
+		job.stop()
+	}, nil
+}
+
+// hear waits for the verdict on what began at onset, shows it and notes it.
+func (d *demo) hear(ctx context.Context, act *Act, onset time.Time, job *child) {
+	mine := d.windowsOf(job, onset)
+	var last *finding
+	d.inbox.await(ctx, time.Until(onset.Add(d.plan.Verdict)), func() bool {
+		for _, f := range d.inbox.since(onset) {
+			last = &f
+			if settled(f.verdict, mine) {
+				return true
+			}
+		}
+		return false
+	})
+	act.Verdict, act.Cause = "none", "none"
+	act.Confidence, act.OnsetToVerdict = unknownNumber, unknownNumber
+	if last == nil {
+		d.screen.printf("No verdict came within %v.", d.plan.Verdict)
+		return
+	}
+	v := last.verdict
+	act.answered = true
+	act.Verdict, act.Cause, act.Confidence = judge(v, mine), v.Cause.Kind, Number(v.Cause.Confidence)
+	act.OnsetToVerdict = Number(last.received.Sub(onset).Seconds())
+	d.screen.block("\n" + renderVerdict(v, time.Local))
+	d.screen.printf("  %.0f s after the trouble began\n%s", act.OnsetToVerdict, renderScore(*act))
+}
+
+// windowsOf recognises the windows of a job. A window that names no process is
+// the job's if it opened no earlier: then the host's units hide processes.
+func (d *demo) windowsOf(job *child, started time.Time) func(id string) bool {
+	return func(id string) bool {
+		w, ok := d.inbox.window(id)
+		if !ok {
+			return false
+		}
+		if w.PID == 0 {
+			return !w.Start.Before(started.Add(-d.plan.Overlap - 5*time.Second))
+		}
+		session, err := unix.Getsid(int(w.PID))
+		return w.PID == int64(job.pid()) || (err == nil && session == job.pid())
+	}
+}
+
+// measure lets a change settle and then measures the site.
+func (d *demo) measure(ctx context.Context, act *Act, name string) error {
+	if err := sleep(ctx, d.plan.Settle); err != nil {
+		return err
+	}
+	from := time.Now()
+	if err := sleep(ctx, d.plan.Measure); err != nil {
+		return err
+	}
+	act.row(d, name, from, time.Now())
+	return nil
+}
+
+// row adds a phase to the act's table.
+func (a *Act) row(d *demo, name string, from, until time.Time) {
+	a.phases = append(a.phases, phaseStats{name: name, Stats: d.load.Stats(from, until)})
+}
+
+// percentiles takes the figures of the result from the table.
+func (a *Act) percentiles(during, after int) {
+	a.P95 = Percentiles{
+		Before: Number(a.phases[0].P95),
+		During: Number(a.phases[during].P95),
+		After:  Number(a.phases[after].P95),
+	}
+}

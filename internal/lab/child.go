@@ -1,0 +1,110 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long a child may take to end when it is asked to.
+const patience = 5 * time.Second
+
+// child is a process that the demo started, with whatever it starts itself: it
+// leads its own session, so that all of it can be ended at once and a Ctrl-C at
+// the terminal is left to the demo.
+type child struct {
+	name string
+	cmd  *exec.Cmd
+	log  string        // file with what it wrote
+	done chan struct{} // closed when it ended
+	err  error         // how; valid after done
+}
+
+// spec says what to start.
+type spec struct {
+	name string // for messages
+	argv []string
+	env  []string // added to this process's own
+	cpus unix.CPUSet
+	log  string // file for its output
+}
+
+// start starts a child. It is ended by stop, at the latest when ctx ends.
+func start(ctx context.Context, s spec) (*child, error) {
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("make the log of %s: %w", s.name, err)
+	}
+	defer func() { _ = log.Close() }()                        // the child has its own descriptor
+	cmd := exec.CommandContext(ctx, s.argv[0], s.argv[1:]...) //nolint:gosec // programs of the demo's own plan
+	cmd.Env = append(os.Environ(), s.env...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGTERM) }
+	cmd.WaitDelay = patience
+	if err := startOn(cmd, s.cpus); err != nil {
+		return nil, fmt.Errorf("start %s: %w", s.name, err)
+	}
+	c := &child{name: s.name, cmd: cmd, log: s.log, done: make(chan struct{})}
+	go func() {
+		c.err = cmd.Wait()
+		close(c.done)
+	}()
+	return c, nil
+}
+
+func (c *child) pid() int { return c.cmd.Process.Pid }
+
+// stop ends the child and everything in its group. It may be called twice.
+func (c *child) stop() {
+	select {
+	case <-c.done:
+	default:
+		c.signal(unix.SIGTERM)
+		select {
+		case <-c.done:
+		case <-time.After(patience):
+		}
+	}
+	c.signal(unix.SIGKILL) // what its leader left behind
+	<-c.done
+}
+
+// signal reaches the whole group; that it is gone already is no error.
+func (c *child) signal(s unix.Signal) { _ = unix.Kill(-c.pid(), s) }
+
+// failure says how the child ended that should not have, with its last words.
+func (c *child) failure() error {
+	text, err := os.ReadFile(c.log)
+	if err != nil {
+		text = nil
+	}
+	const last = 2000
+	text = bytes.TrimSpace(text)
+	if len(text) > last {
+		text = text[len(text)-last:]
+	}
+	ended := c.err
+	if ended == nil {
+		ended = errors.New("exit status 0")
+	}
+	return fmt.Errorf("%s ended early (%w); the last it wrote:\n%s", c.name, ended, text)
+}
+
+// watch calls fail when the child ends before ctx does.
+func (c *child) watch(ctx context.Context, fail context.CancelCauseFunc) {
+	select {
+	case <-ctx.Done():
+	case <-c.done:
+		if ctx.Err() == nil {
+			fail(c.failure())
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+)
+
+const collectorName = "otelcol-culprit"
+
+// findCollector takes the given path, else what lies beside this program, else
+// what the PATH has.
+func findCollector(given string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	if self, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(self), collectorName)
+		if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() {
+			return beside, nil
+		}
+	}
+	found, err := exec.LookPath(collectorName)
+	if err != nil {
+		return "", fmt.Errorf("%s is neither beside this program nor in the PATH; build it, or name it with --otelcol", collectorName)
+	}
+	return found, nil
+}
+
+// freePorts finds ports on the loopback interface that nobody uses now.
+func freePorts(ctx context.Context, n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer func() { _ = l.Close() }() // all are held until all are found
+		addr, ok := l.Addr().(*net.TCPAddr)
+		if !ok {
+			return nil, fmt.Errorf("find a free port: %v is no TCP address", l.Addr())
+		}
+		ports[i] = addr.Port
+	}
+	return ports, nil
+}
+
+// await calls try until it succeeds, ctx ends or the time is over.
+func await(ctx context.Context, atMost time.Duration, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	for {
+		err := try(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// listening succeeds when somebody accepts connections there.
+func listening(addr string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+}
+
+// sendMark puts a note on the collector's timeline.
+func sendMark(ctx context.Context, endpoint, name, text string) error {
+	logs := plog.NewLogs()
+	record := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+	record.SetEventName("rootcause.mark")
+	record.SetTimestamp(pcommon.NewTimestampFromTime(time.Now()))
+	record.SetSeverityNumber(plog.SeverityNumberInfo)
+	record.Attributes().PutStr("rootcause.mark.name", name)
+	record.Body().SetStr(text)
+	body, err := plogotlp.NewExportRequestFromLogs(logs).MarshalProto()
+	if err != nil {
+		return fmt.Errorf("encode a mark: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint+"/v1/logs", bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("send a mark: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/x-protobuf")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("send a mark: %w", err)
+	}
+	if err := resp.Body.Close(); err != nil {
+		return fmt.Errorf("send a mark: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return errors.New("send a mark: the collector answered " + strconv.Itoa(resp.StatusCode))
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+
+	"github.com/otel-culprit/culprit/internal/event"
+)
+
+const maxRequest = 8 << 20 // bytes
+
+// inbox receives the collector's findings over OTLP/HTTP and remembers them.
+type inbox struct {
+	service string // whose findings count
+
+	mu       sync.Mutex
+	verdicts []finding
+	windows  map[string]event.Window  // open, by ID
+	known    map[string]event.Window  // all, by ID
+	episodes map[string]event.Episode // open, by ID
+	broken   error                    // the last record that could not be read
+	news     chan struct{}            // holds one value when something came
+}
+
+// finding is a verdict and when the demo had it.
+type finding struct {
+	received time.Time
+	verdict  event.Verdict
+}
+
+func newInbox(service string) *inbox {
+	return &inbox{
+		service:  service,
+		windows:  map[string]event.Window{},
+		known:    map[string]event.Window{},
+		episodes: map[string]event.Episode{},
+		news:     make(chan struct{}, 1),
+	}
+}
+
+// serve listens on addr until the returned function is called.
+func (b *inbox) serve(ctx context.Context, addr string) (stop func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for findings: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /v1/logs", b)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener) // ends with Close
+	}()
+	return func() {
+		_ = server.Close()
+		<-done
+	}, nil
+}
+
+func (b *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	request := plogotlp.NewExportRequest()
+	if err := request.UnmarshalProto(body); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	b.take(request.Logs(), time.Now())
+	answer, err := plogotlp.NewExportResponse().MarshalProto()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-protobuf")
+	_, _ = w.Write(answer) // the collector tries again if it did not get it
+}
+
+// take remembers the findings among the records.
+func (b *inbox) take(logs plog.Logs, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for w, err := range event.Windows(logs) {
+		b.broken = errors.Join(b.broken, err)
+		if err != nil {
+			continue
+		}
+		b.known[w.ID] = w
+		keep(b.windows, w.ID, w, w.Phase)
+	}
+	for e, err := range event.Episodes(logs) {
+		b.broken = errors.Join(b.broken, err)
+		if err == nil && e.Service == b.service {
+			keep(b.episodes, e.ID, e, e.Phase)
+		}
+	}
+	for v, err := range event.Verdicts(logs) {
+		b.broken = errors.Join(b.broken, err)
+		if err == nil && v.Service == b.service {
+			b.verdicts = append(b.verdicts, finding{received: now, verdict: v})
+		}
+	}
+	select {
+	case b.news <- struct{}{}:
+	default:
+	}
+}
+
+func keep[T any](open map[string]T, id string, value T, phase event.Phase) {
+	if phase == event.Closed {
+		delete(open, id)
+	} else {
+		open[id] = value
+	}
+}
+
+// since gives the open verdicts received after a time.
+func (b *inbox) since(t time.Time) []finding {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []finding
+	for _, f := range b.verdicts {
+		if f.received.After(t) && f.verdict.Phase != event.Closed {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// openNow counts the backups and the episodes that are open.
+func (b *inbox) openNow() (windows, episodes int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.windows), len(b.episodes)
+}
+
+// window looks up a window, open or not.
+func (b *inbox) window(id string) (event.Window, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w, ok := b.known[id]
+	return w, ok
+}
+
+// unreadable tells of records that could not be read.
+func (b *inbox) unreadable() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.broken
+}
+
+// await returns true when what it waits for is there, and false when the time
+// is over or ctx ends.
+func (b *inbox) await(ctx context.Context, atMost time.Duration, there func() bool) bool {
+	timeout := time.NewTimer(atMost)
+	defer timeout.Stop()
+	for !there() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timeout.C:
+			return there()
+		case <-b.news:
+		}
+	}
+	return true
+}

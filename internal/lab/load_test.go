@@ -1,0 +1,188 @@
+package lab
+
+import (
+	"context"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// answers is a site in the bubble's own time.
+type answers func(at time.Time) (wait time.Duration, status int)
+
+func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
+	wait, status := a(time.Now())
+	select {
+	case <-time.After(wait):
+		return &http.Response{StatusCode: status, Status: http.StatusText(status), Body: http.NoBody}, nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+// runLoad plays a load on a site for some time, with one rate for each part.
+func runLoad(t *testing.T, site answers, part time.Duration, rates ...float64) (l *Load, began time.Time, stop func()) {
+	t.Helper()
+	l, err := NewLoad("http://127.0.0.1:1", 7)
+	require.NoError(t, err)
+	l.client.Transport = site
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.Run(ctx)
+	}()
+	began = time.Now()
+	for _, rate := range rates {
+		l.SetRate(ctx, rate)
+		time.Sleep(part)
+	}
+	return l, began, func() {
+		cancel()
+		<-done
+	}
+}
+
+func TestLoadIsPoissonAndFollowsItsRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, began, stop := runLoad(t, func(time.Time) (time.Duration, int) { return time.Millisecond, http.StatusOK },
+			200*time.Second, 50, 150)
+		defer stop()
+		slow, fast := l.Stats(began, began.Add(200*time.Second)), l.Stats(began.Add(200*time.Second), began.Add(400*time.Second))
+		require.InEpsilon(t, 50, slow.Rate, 0.05)
+		require.InEpsilon(t, 150, fast.Rate, 0.05)
+		require.InDelta(t, 1, slow.P95, 1e-6)
+		require.Zero(t, slow.Failed)
+
+		// The counts of a Poisson process vary as much as they are large.
+		var sum, squares float64
+		const seconds = 200
+		for i := range seconds {
+			n := float64(l.Stats(began.Add(time.Duration(i)*time.Second), began.Add(time.Duration(i+1)*time.Second)).Offered)
+			sum += n
+			squares += n * n
+		}
+		mean := sum / seconds
+		require.InEpsilon(t, mean, squares/seconds-mean*mean, 0.35)
+	})
+}
+
+func TestLoadDoesNotWaitForASiteThatStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		stall := func(at time.Time) (time.Duration, int) {
+			if s := at.Sub(begin); s > 10*time.Second && s < 14*time.Second {
+				return begin.Add(14 * time.Second).Sub(at), http.StatusOK
+			}
+			return 2 * time.Millisecond, http.StatusOK
+		}
+		l, began, stop := runLoad(t, stall, 13*time.Second, 100)
+		during := l.Stats(began.Add(10*time.Second), began.Add(13*time.Second))
+		require.InDelta(t, 300, during.Offered, 60, "requests go on")
+		require.Equal(t, during.Offered, during.Unfinished)
+		require.InDelta(t, 1500, during.P50, 200, "the unfinished count with their age")
+		time.Sleep(2 * time.Second)
+		after := l.Stats(began.Add(10*time.Second), began.Add(13*time.Second))
+		require.Zero(t, after.Unfinished)
+		require.InDelta(t, 2500, after.P50, 200, "from the planned start until the end of the stall")
+		stop()
+	})
+}
+
+func TestLoadCountsFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, began, stop := runLoad(t, func(time.Time) (time.Duration, int) { return 0, http.StatusBadGateway }, 10*time.Second, 20)
+		defer stop()
+		s := l.Stats(began, began.Add(10*time.Second))
+		require.Equal(t, s.Offered, s.Failed)
+		require.Positive(t, s.Offered)
+	})
+}
+
+func TestLoadStaysOnTheLoopback(t *testing.T) {
+	for _, base := range []string{"http://192.0.2.1:80", "http://shop.example.com:80", "http://127.0.0.1", "::"} {
+		_, err := NewLoad(base, 1)
+		require.ErrorContains(t, err, "site to load", base)
+	}
+}
+
+func TestStats(t *testing.T) {
+	t0 := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(s float64) time.Time { return t0.Add(time.Duration(s * float64(time.Second))) }
+	visits := []visit{
+		{planned: at(0), took: 100 * time.Millisecond},
+		{planned: at(1), took: 10 * time.Millisecond},
+		{planned: at(2), took: -1},
+		{planned: at(3), took: 30 * time.Millisecond, failed: true},
+		{planned: at(4), took: 500 * time.Millisecond},
+	}
+	require.Equal(t, Stats{Offered: 3, Unfinished: 1, Failed: 1, Rate: 1, P50: 30, P95: 8000}, statsOf(visits, at(1), at(4), at(10)))
+	none := statsOf(visits, at(5), at(6), at(10))
+	require.Zero(t, none.Offered)
+	require.True(t, math.IsNaN(none.P50) && math.IsNaN(none.P95))
+	require.Zero(t, statsOf(visits, at(3), at(1), at(10)).Rate)
+}
+
+func TestQuantileIsTheNearestRank(t *testing.T) {
+	values := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	require.InDelta(t, 5, quantile(values, 0.5), 0)
+	require.InDelta(t, 10, quantile(values, 0.95), 0)
+	require.InDelta(t, 1, quantile(values, 0), 0)
+	require.InDelta(t, 10, quantile(values, 1), 0)
+	require.InDelta(t, 3, quantile([]float64{3}, 0.5), 0)
+}
+
+func TestSiteServesAndTells(t *testing.T) {
+	told := make(chan []byte, 16)
+	otlp := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		select {
+		case told <- body:
+		default:
+		}
+	}))
+	defer otlp.Close()
+	ports, err := freePorts(t.Context(), 1)
+	require.NoError(t, err)
+	addr := "127.0.0.1:" + strconv.Itoa(ports[0])
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	dir := t.TempDir()
+	go func() { done <- Site(ctx, SiteConfig{Addr: addr, Dir: dir, OTLPEndpoint: otlp.URL}) }()
+	require.NoError(t, await(ctx, 10*time.Second, listening(addr)))
+	get := func(path string) (int, int) {
+		resp, err := http.Get("http://" + addr + path)
+		require.NoError(t, err)
+		defer func() { _ = resp.Body.Close() }()
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp.StatusCode, len(body)
+	}
+	before, err := cpuOf(ctx, "http://"+addr)
+	require.NoError(t, err)
+	for range 20 {
+		status, length := get("/item/12345678901234567890")
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, 2048, length)
+	}
+	after, err := cpuOf(ctx, "http://"+addr)
+	require.NoError(t, err)
+	require.InDelta(t, 20*0.005, after-before, 0.08, "each takes about 5 ms of CPU")
+	status, _ := get("/item/none")
+	require.Equal(t, http.StatusNotFound, status)
+	require.Contains(t, string(<-told), "http.server.request.duration")
+	cancel()
+	require.NoError(t, <-done)
+}
+
+func TestSiteStaysOnTheLoopback(t *testing.T) {
+	err := Site(t.Context(), SiteConfig{Addr: "0.0.0.0:0", Dir: t.TempDir()})
+	require.ErrorContains(t, err, `address must be on the loopback interface, such as 127.0.0.1:8080, not "0.0.0.0:0"`)
+}

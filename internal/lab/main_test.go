@@ -1,0 +1,44 @@
+package lab
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// TestMain lets the test binary also be the demo's children: the site, and a
+// collector that knows the truth.
+func TestMain(m *testing.M) {
+	if len(os.Args) < 2 {
+		os.Exit(m.Run())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	switch {
+	case os.Args[1] == "lab-site":
+		flags := flag.NewFlagSet("lab-site", flag.ExitOnError)
+		var cfg SiteConfig
+		flags.StringVar(&cfg.Addr, "addr", "", "")
+		flags.StringVar(&cfg.Dir, "dir", "", "")
+		flags.StringVar(&cfg.OTLPEndpoint, "otlp-endpoint", "", "")
+		if err = flags.Parse(os.Args[2:]); err == nil {
+			err = Site(ctx, cfg)
+		}
+	case strings.HasPrefix(os.Args[1], "--config="):
+		err = oracle(ctx)
+	default:
+		os.Exit(m.Run())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,255 @@
+package otelfact
+
+import (
+	"math"
+	"slices"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/otel-culprit/culprit/internal/fact"
+)
+
+// processKey identifies a process on its host as the data does.
+type processKey struct {
+	pid     int64
+	created string
+}
+
+// use is a counter of a process.
+type use uint8
+
+const (
+	userCPU use = iota
+	systemCPU
+	diskRead
+	diskWrite
+	networkReceive
+	networkTransmit
+	runDelay
+	blockDelay
+	majorFaults
+	numUses
+)
+
+// A command line is kept up to these bounds: what follows tells nothing new.
+const (
+	maxArgs     = 256
+	maxArgBytes = 16 << 10
+)
+
+// resourceOf says what a counter counts.
+var resourceOf = [numUses]fact.Resource{
+	userCPU: fact.CPU, systemCPU: fact.CPU, diskRead: fact.DiskRead, diskWrite: fact.DiskWrite,
+	networkReceive: fact.NetworkReceive, networkTransmit: fact.NetworkTransmit,
+	runDelay: fact.RunDelay, blockDelay: fact.BlockDelay, majorFaults: fact.MajorFaults,
+}
+
+// process is what is remembered of a process, and the cell of its Use.
+type process struct {
+	interval
+	identity  fact.Process
+	counters  [numUses]counter
+	amounts   fact.Amounts
+	described fact.Described
+	told      repeated
+	scrape    int // of the host, when it was last seen
+}
+
+func (p *process) fact() fact.Fact {
+	return fact.Use{At: p.when(), Over: p.over(), Process: p.identity, Amounts: p.amounts}
+}
+
+func (p *process) empty() { p.amounts = fact.Unknown() }
+
+// processPoint is what identifies a point of a process, and what it counts.
+type processPoint struct {
+	processKey
+	kind string // cpu.mode, direction, fault type or wait type
+}
+
+// processPoint reads the attributes in one pass, because there are many points.
+func (d *Decoder) processPoint(attrs pcommon.Map, kind string) (p processPoint, ok bool) {
+	for name, v := range attrs.All() {
+		switch name {
+		case "process.pid":
+			if v.Type() == pcommon.ValueTypeInt {
+				p.pid = v.Int()
+			}
+		case "process.creation.time":
+			if v.Type() == pcommon.ValueTypeStr {
+				p.created = v.Str()
+			}
+		case kind:
+			p.kind = v.Str()
+		}
+	}
+	if p.pid <= 0 || p.created == "" {
+		d.skip(MissingAttribute)
+		return p, false
+	}
+	return p, true
+}
+
+// process finds the process of a point; nil if there is no room or its creation
+// time cannot be read.
+func (d *Decoder) process(h *host, key processKey, at pcommon.Timestamp) *process {
+	p, known := h.processes[key]
+	if !known {
+		start, ok := milliseconds(key.created)
+		if !ok {
+			d.skip(WrongType)
+			return nil
+		}
+		if !d.room() {
+			return nil
+		}
+		p = &process{identity: fact.Process{Host: h.name, PID: key.pid, Start: start}, amounts: fact.Unknown()}
+		h.processes[key] = p
+	}
+	h.scraped(d.batch, at)
+	p.scrape = h.scrapes
+	return p
+}
+
+// scraped notes that processes were read.
+func (h *host) scraped(batch int, at pcommon.Timestamp) {
+	if h.scrapeBatch != batch {
+		h.scrapeBatch = batch
+		h.scrapes++
+	}
+	if at != h.scrapeAt {
+		h.scrapeBefore, h.scrapeAt = h.scrapeAt, at
+	}
+}
+
+// forgetProcesses drops the processes that have been gone for some scrapes.
+func (d *Decoder) forgetProcesses(h *host) {
+	if h.scrapeBatch != d.batch || h.scrapes%keepScrapes != 0 {
+		return
+	}
+	for key, p := range h.processes {
+		if h.scrapes-p.scrape >= keepScrapes {
+			delete(h.processes, key)
+			d.states--
+		}
+	}
+}
+
+// processAmounts reads a counter of processes; kind is the attribute that tells
+// apart what uses names.
+func (d *Decoder) processAmounts(h *host, m pmetric.Metric, kind string, uses map[string]use) {
+	d.amounts(m, func(n number, attrs pcommon.Map) {
+		point, ok := d.processPoint(attrs, kind)
+		if !ok {
+			return
+		}
+		which, wanted := uses[point.kind]
+		if !wanted {
+			return
+		}
+		p := d.process(h, point.processKey, n.at)
+		if p == nil {
+			return
+		}
+		d.touch(p, n.at)
+		amount, from, ok := p.counters[which].increase(n, h.scrapeBefore)
+		if !ok {
+			return
+		}
+		p.since(from)
+		sum := &p.amounts[resourceOf[which]]
+		if math.IsNaN(*sum) { // not known yet
+			*sum = 0
+		}
+		*sum += amount
+	})
+}
+
+// processMemory reads the resident memory of processes.
+func (d *Decoder) processMemory(h *host, m pmetric.Metric) {
+	d.levels(m, func(n number, attrs pcommon.Map) {
+		point, ok := d.processPoint(attrs, "")
+		if !ok {
+			return
+		}
+		if p := d.process(h, point.processKey, n.at); p != nil {
+			d.touch(p, n.at)
+			p.amounts[fact.Memory] = n.value
+		}
+	})
+}
+
+// processDescriptions reads what the points of process.uptime say about
+// processes.
+func (d *Decoder) processDescriptions(h *host, m pmetric.Metric) {
+	d.levels(m, func(n number, attrs pcommon.Map) {
+		point, ok := d.processPoint(attrs, "")
+		if !ok {
+			return
+		}
+		p := d.process(h, point.processKey, n.at)
+		if p == nil {
+			return
+		}
+		told := describe(p.identity, attrs)
+		changed := !sameDescription(told, p.described)
+		if !p.told.due(n.at, changed) {
+			return
+		}
+		told.At = n.at.AsTime()
+		p.described = told
+		d.out = append(d.out, told)
+	})
+}
+
+// describe gives a description without its time.
+func describe(identity fact.Process, attrs pcommon.Map) fact.Described {
+	told := fact.Described{Process: identity}
+	for name, v := range attrs.All() {
+		switch name {
+		case "process.parent_pid":
+			told.Parent = v.Int()
+		case "process.group_leader.pid":
+			told.Group = v.Int()
+		case "process.session_leader.pid":
+			told.Session = v.Int()
+		case "process.executable.name":
+			told.Command = legible(v.Str(), maxName)
+		case "process.executable.path":
+			told.Executable = legible(v.Str(), maxName)
+		case "process.linux.cgroup":
+			told.Cgroup = legible(v.Str(), maxName)
+		case "rootcause.process.cpus_allowed":
+			told.CPUs = legible(v.Str(), maxName)
+		case "rootcause.process.nice":
+			told.Nice = int(v.Int())
+		case "process.command_args":
+			if v.Type() == pcommon.ValueTypeSlice {
+				told.Args = arguments(v.Slice())
+			}
+		}
+	}
+	return told
+}
+
+// arguments gives the first arguments of a command line.
+func arguments(all pcommon.Slice) []string {
+	args := make([]string, 0, min(all.Len(), maxArgs))
+	room := maxArgBytes
+	for _, v := range all.All() {
+		if len(args) == maxArgs || room == 0 {
+			break
+		}
+		arg := legible(v.Str(), room)
+		room -= len(arg)
+		args = append(args, arg)
+	}
+	return args
+}
+
+// sameDescription compares all but the time.
+func sameDescription(a, b fact.Described) bool {
+	return a.Process == b.Process && a.Parent == b.Parent && a.Group == b.Group && a.Session == b.Session &&
+		a.Command == b.Command && a.Executable == b.Executable && a.Cgroup == b.Cgroup && a.CPUs == b.CPUs && a.Nice == b.Nice && slices.Equal(a.Args, b.Args)
+}

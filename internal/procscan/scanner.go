@@ -1,0 +1,425 @@
+package procscan
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// userHZ is the length of the kernel's clock tick as user space sees it: 1/100
+// of a second. The honest way to learn it is sysconf(_SC_CLK_TCK), which needs
+// libc, or the AT_CLKTCK entry of this process's own auxiliary vector. But the
+// kernel has fixed USER_HZ at 100 for every architecture that Go runs on,
+// whatever HZ it was built with, because programs relied on the number;
+// prometheus/procfs, cAdvisor and the runtimes of containers count on it too.
+const userHZ = 100
+
+// describeEvery is after how many scans a process is described afresh: somebody
+// may have moved it to another cgroup or other CPUs. Processes take turns.
+const describeEvery = 30
+
+// maxThreads bounds the threads that are read of one process. Above it the run
+// delay of the process is unknown.
+const maxThreads = 4096
+
+// Options choose what is read.
+type Options struct {
+	// Root is where the proc file system is mounted, such as /proc.
+	Root string
+	// Switches asks for the context switches: one more file of each process
+	// that ran since the last scan.
+	Switches bool
+	// CommandLine asks for the arguments, without their secrets.
+	CommandLine bool
+}
+
+// Snapshot is the outcome of a scan. It is valid until the next one.
+type Snapshot struct {
+	Processes []*Process // by PID
+	// Vanished is how many processes were listed and gone before they could be
+	// read.
+	Vanished int
+	// Unreadable is how many processes have a file that this user may not read
+	// or that made no sense: their fields are unknown, or, if it was the stat
+	// file, the process is not in Processes.
+	Unreadable int
+}
+
+// Scanner scans a proc file system. It is not safe for concurrent use.
+type Scanner struct {
+	opts        Options
+	root        dir
+	boot        time.Time
+	blockDelays bool // the kernel accounts the delays
+	pageSize    int64
+	seed        maphash.Seed
+
+	scans   int
+	entries map[key]*entry
+	snap    Snapshot
+
+	// Reused by each scan.
+	buf     []byte
+	dirents []byte
+	path    []byte
+	pids    []int64
+	tids    []int64
+	threads []thread
+}
+
+// key is the identity of a process.
+type key struct {
+	pid        int64
+	startTicks int64
+}
+
+// entry is what is kept of a process from scan to scan.
+type entry struct {
+	Process
+	scan       int    // the last one that saw it
+	comm       []byte // as the kernel has it
+	ticks      int64  // CPU time when its threads were read
+	running    int64  // ns of CPU of the main thread; -1 if unknown
+	threads    []thread
+	delay      int64 // ns, summed over threads, those that ended included
+	argsSum    uint64
+	unreadable bool
+}
+
+// thread is the run delay of a thread, in ns, when it was last read.
+type thread struct {
+	tid   int64
+	delay int64
+}
+
+// Open prepares to scan the proc file system at o.Root.
+func Open(o Options) (*Scanner, error) {
+	root, err := openDir(o.Root)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", o.Root, err)
+	}
+	s := &Scanner{
+		opts:     o,
+		root:     root,
+		pageSize: int64(os.Getpagesize()),
+		seed:     maphash.MakeSeed(),
+		entries:  map[key]*entry{},
+		buf:      make([]byte, 64<<10),
+		dirents:  make([]byte, 32<<10),
+		path:     make([]byte, 0, 64),
+	}
+	if s.boot, err = s.bootTime(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s is not a proc file system: %w", o.Root, err), root.close())
+	}
+	b, errno := root.read([]byte("sys/kernel/task_delayacct\x00"), s.buf)
+	// Before Linux 5.14 there was no such switch and delays were accounted.
+	s.blockDelays = errno == unix.ENOENT || string(bytes.TrimSpace(b)) == "1"
+	return s, nil
+}
+
+// Boot is when the host started, read once. The kernel computes it anew from the
+// present clock for each reader: it jumps when the clock does, and all starts
+// of processes would jump with it.
+func (s *Scanner) Boot() time.Time { return s.boot }
+
+// BlockDelays reports whether the kernel accounts how long processes wait for
+// block I/O (sysctl kernel.task_delayacct).
+func (s *Scanner) BlockDelays() bool { return s.blockDelays }
+
+// Close gives the proc file system back.
+func (s *Scanner) Close() error { return s.root.close() }
+
+func (s *Scanner) bootTime() (time.Time, error) {
+	b, errno := s.root.read([]byte("stat\x00"), s.buf)
+	if errno != 0 {
+		return time.Time{}, fmt.Errorf("read stat: %w", errno)
+	}
+	for len(b) > 0 {
+		var line []byte
+		line, b, _ = cutLine(b)
+		if v, ok := bytes.CutPrefix(line, []byte("btime ")); ok {
+			if seconds, ok := parseInt(v); ok {
+				return time.Unix(seconds, 0).UTC(), nil
+			}
+		}
+	}
+	return time.Time{}, errors.New("its stat file has no btime")
+}
+
+// Scan reads all processes. An error means that the list of processes could not
+// be had at all.
+func (s *Scanner) Scan() (Snapshot, error) {
+	s.scans++
+	s.snap = Snapshot{Processes: s.snap.Processes[:0]}
+	var err error
+	if s.pids, err = s.root.numbers(s.pids[:0], s.dirents); err != nil {
+		return Snapshot{}, fmt.Errorf("list the processes in %s: %w", s.opts.Root, err)
+	}
+	// The kernel lists PIDs in order, a directory that only looks like a proc
+	// file system need not.
+	if !slices.IsSorted(s.pids) {
+		slices.Sort(s.pids)
+	}
+	for _, pid := range s.pids {
+		s.process(pid)
+	}
+	for k, e := range s.entries {
+		if e.scan != s.scans {
+			delete(s.entries, k)
+		}
+	}
+	return s.snap, nil
+}
+
+func (s *Scanner) read(pid int64, name string) ([]byte, unix.Errno) {
+	s.path = appendPath(s.path, pid, name)
+	return s.root.read(s.path, s.buf)
+}
+
+// process reads one process.
+func (s *Scanner) process(pid int64) {
+	b, errno := s.read(pid, "stat")
+	if gone(errno) {
+		s.snap.Vanished++
+		return
+	}
+	st, err := parseStat(b)
+	if errno != 0 || err != nil {
+		s.snap.Unreadable++
+		return
+	}
+	k := key{pid: pid, startTicks: st.startTicks}
+	e, known := s.entries[k]
+	if !known {
+		e = s.enter(k)
+	}
+	e.scan = s.scans
+	executed := !known || (!e.Kernel && !bytes.Equal(e.comm, st.comm))
+	threads := e.Threads
+	s.apply(e, st)
+
+	// What follows reuses the buffer that st.comm points into.
+	ran := s.schedule(e, st.userTicks+st.systemTicks, threads != e.Threads)
+	describe := executed || (int64(s.scans)+pid)%describeEvery == 0
+	if describe {
+		s.describe(e)
+	}
+	if describe || ran {
+		e.unreadable = false
+		s.io(e)
+	}
+	if describe || (ran && s.opts.Switches) {
+		s.status(e)
+	}
+	if e.unreadable {
+		s.snap.Unreadable++
+	}
+	s.snap.Processes = append(s.snap.Processes, &e.Process)
+}
+
+// enter starts to keep a process.
+func (s *Scanner) enter(k key) *entry {
+	start := s.boot.Add(time.Duration(k.startTicks) * (time.Second / userHZ))
+	e := &entry{running: -1, ticks: -1}
+	e.PID = k.pid
+	e.Start = start
+	e.Created = start.Format("2006-01-02T15:04:05.000Z07:00")
+	s.entries[k] = e
+	return e
+}
+
+// apply takes over what the stat file says.
+func (s *Scanner) apply(e *entry, st stat) {
+	e.Parent, e.Group, e.Session = st.parent, st.group, st.session
+	e.Kernel = st.flags&kernelThread != 0
+	if !bytes.Equal(e.comm, st.comm) {
+		e.comm = append(e.comm[:0], st.comm...)
+		if name := displayName(st.comm, e.Kernel); e.Name != string(name) {
+			e.Name = validUTF8(name)
+		}
+	}
+	e.Nice, e.Threads = st.nice, st.threads
+	e.UserTime = max(e.UserTime, float64(st.userTicks)/userHZ)
+	e.SystemTime = max(e.SystemTime, float64(st.systemTicks)/userHZ)
+	e.Virtual, e.Resident = st.virtual, max(0, st.residentPages)*s.pageSize
+	e.MinorFaults, e.MajorFaults = st.minorFaults, st.majorFault
+
+	// The delay is the main thread's, and other threads may be what waits.
+	known := s.blockDelays && st.blockTicks >= 0 && st.threads == 1
+	e.Known.set(KnowsBlockDelay, known)
+	if known {
+		e.BlockDelay = max(e.BlockDelay, float64(st.blockTicks)/userHZ)
+	}
+}
+
+// displayName is what of comm stays the same. A kernel worker appends what it is
+// working on ("kworker/u8:3-events_unbound"), which changes by the second and
+// would make it a new series each time.
+func displayName(comm []byte, kernel bool) []byte {
+	if kernel && bytes.HasPrefix(comm, []byte("kworker/")) {
+		if i := bytes.IndexAny(comm, "+-"); i >= 0 {
+			return comm[:i]
+		}
+	}
+	return comm
+}
+
+func validUTF8(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
+
+// schedule reads the run delay and reports whether the process may have run
+// since the last scan. If it has only one thread and used no nanosecond of CPU
+// it did not, and its I/O and context switches are what they were: most
+// processes of a host cost two files a scan.
+func (s *Scanner) schedule(e *entry, ticks int64, threadsChanged bool) (ran bool) {
+	b, errno := s.read(e.PID, "schedstat")
+	leader, err := parseSchedstat(b)
+	if errno != 0 || err != nil {
+		// A kernel without this file cannot tell.
+		e.Known.set(KnowsRunDelay, false)
+		e.running = -1
+		return true
+	}
+	leaderRan := leader.running != e.running
+	e.running = leader.running
+	if e.Threads <= 1 {
+		if leaderRan || threadsChanged {
+			s.threads = append(s.threads[:0], thread{tid: e.PID, delay: leader.waiting})
+			e.addDelays(s.threads)
+			e.Known.set(KnowsRunDelay, true)
+		}
+		return leaderRan || threadsChanged
+	}
+	// The file of the process is that of its main thread alone. Reading all
+	// threads is dear, and a thread's delay is only added when it gets a CPU: no
+	// change without CPU time, to a tick.
+	if leaderRan || threadsChanged || ticks != e.ticks {
+		e.ticks = ticks
+		e.Known.set(KnowsRunDelay, s.readThreads(e.PID))
+		if e.Known.Has(KnowsRunDelay) {
+			e.addDelays(s.threads)
+		}
+	}
+	return true
+}
+
+// readThreads reads the delays of a process's threads, by thread ID.
+func (s *Scanner) readThreads(pid int64) bool {
+	s.path = appendPath(s.path, pid, "task")
+	task, err := s.root.openDirAt(s.path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = task.close() }() // nothing was written
+	s.tids, err = task.numbers(s.tids[:0], s.dirents)
+	if err != nil || len(s.tids) > maxThreads {
+		return false
+	}
+	s.threads = s.threads[:0]
+	for _, tid := range s.tids {
+		s.path = appendPath(s.path, tid, "schedstat")
+		b, errno := task.read(s.path, s.buf)
+		if errno != 0 {
+			continue // the thread ended
+		}
+		if sched, err := parseSchedstat(b); err == nil {
+			s.threads = append(s.threads, thread{tid: tid, delay: sched.waiting})
+		}
+	}
+	slices.SortFunc(s.threads, func(a, b thread) int { return cmp.Compare(a.tid, b.tid) })
+	return len(s.threads) > 0
+}
+
+// addDelays adds what the threads, ordered by ID, waited since the last time. A
+// thread that ends takes no delay away. A thread ID that was reused shows by its
+// smaller delay.
+func (e *entry) addDelays(now []thread) {
+	old := e.threads
+	for _, t := range now {
+		for len(old) > 0 && old[0].tid < t.tid {
+			old = old[1:]
+		}
+		before := int64(0)
+		if len(old) > 0 && old[0].tid == t.tid && old[0].delay <= t.delay {
+			before = old[0].delay
+		}
+		e.delay += t.delay - before
+	}
+	e.threads = append(e.threads[:0], now...)
+	e.RunDelay = float64(e.delay) / 1e9
+}
+
+// io reads the bytes from and to storage.
+func (s *Scanner) io(e *entry) {
+	b, errno := s.read(e.PID, "io")
+	e.unreadable = e.unreadable || refused(errno)
+	read, written, err := parseIO(b)
+	known := errno == 0 && err == nil
+	e.Known.set(KnowsIO, known)
+	if known {
+		e.ReadBytes, e.WriteBytes = max(e.ReadBytes, read), max(e.WriteBytes, written)
+	}
+}
+
+// status reads the CPUs of the process and its context switches.
+func (s *Scanner) status(e *entry) {
+	b, errno := s.read(e.PID, "status")
+	st, err := parseStatus(b)
+	known := errno == 0 && err == nil
+	e.Known.set(KnowsSwitches, known && s.opts.Switches)
+	if !known {
+		return
+	}
+	e.VoluntarySwitches, e.InvoluntarySwitches = st.voluntary, st.involuntary
+	if e.CPUs != string(st.cpus) {
+		e.CPUs = validUTF8(st.cpus)
+	}
+}
+
+// describe reads what seldom changes. Nothing here is worth an error: a part
+// that may not be read stays empty.
+func (s *Scanner) describe(e *entry) {
+	if b, errno := s.read(e.PID, "cgroup"); errno == 0 {
+		if path := parseCgroup(b); e.Cgroup != string(path) {
+			e.Cgroup = validUTF8(path)
+		}
+	}
+	if e.Kernel {
+		return
+	}
+	s.path = appendPath(s.path, e.PID, "exe")
+	if b, errno := s.root.readlink(s.path, s.buf); errno == 0 {
+		b = bytes.TrimSuffix(b, []byte(" (deleted)")) // replaced by an upgrade
+		if e.Executable != string(b) {
+			e.Executable = validUTF8(b)
+		}
+	}
+	if s.opts.CommandLine {
+		s.commandLine(e)
+	}
+}
+
+func (s *Scanner) commandLine(e *entry) {
+	b, errno := s.read(e.PID, "cmdline")
+	if errno != 0 {
+		return
+	}
+	// The sum tells that nothing changed without keeping the secrets in memory.
+	sum := maphash.Bytes(s.seed, b)
+	if sum != e.argsSum || e.Args == nil {
+		e.argsSum, e.Args = sum, Scrub(splitArgs(b))
+	}
+}
+
+// gone tells that the process ended.
+func gone(errno unix.Errno) bool { return errno == unix.ENOENT || errno == unix.ESRCH }
+
+// refused tells that this user may not read a file.
+func refused(errno unix.Errno) bool { return errno == unix.EACCES || errno == unix.EPERM }

@@ -1,0 +1,65 @@
+package procscan
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// nobody is a user without any right.
+const nobody = 65534
+
+// asNobody names, in a test binary that runs as nobody, a process of root.
+const asNobody = "PROCSCAN_PROCESS_OF_ROOT"
+
+// TestScanUnprivileged runs itself again as nobody.
+func TestScanUnprivileged(t *testing.T) {
+	if other := os.Getenv(asNobody); other != "" {
+		scanAsNobody(t, other)
+		return
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start a process of another user")
+	}
+	// The path of the binary leads through folders that nobody may not enter.
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestScanUnprivileged$", "-test.v")
+	cmd.Dir = "/"
+	cmd.Env = []string{asNobody + "=" + strconv.Itoa(os.Getpid())}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "--- PASS: TestScanUnprivileged")
+}
+
+func scanAsNobody(t *testing.T, processOfRoot string) {
+	t.Helper()
+	require.Equal(t, nobody, os.Geteuid())
+	other, err := strconv.ParseInt(processOfRoot, 10, 64)
+	require.NoError(t, err)
+	s, err := Open(Options{Root: "/proc", Switches: true, CommandLine: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+
+	for range 2 {
+		snap := scan(t, s)
+		require.Positive(t, snap.Unreadable)
+		found := map[int64]*Process{}
+		for _, p := range snap.Processes {
+			found[p.PID] = p
+		}
+		require.Contains(t, found, other)
+		require.False(t, found[other].Known.Has(KnowsIO), "another user's I/O is refused")
+		require.True(t, found[other].Known.Has(KnowsRunDelay|KnowsSwitches), "what is public is known")
+		require.NotEmpty(t, found[other].Args)
+		require.NotEmpty(t, found[other].Cgroup)
+		require.Empty(t, found[other].Executable)
+
+		self := int64(os.Getpid())
+		require.Contains(t, found, self)
+		require.True(t, found[self].Known.Has(KnowsIO), "its own I/O is known")
+	}
+}

@@ -1,0 +1,125 @@
+package rootcauseprocessor
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
+
+	"github.com/otel-culprit/culprit/internal/fact"
+	"github.com/otel-culprit/culprit/internal/rootcause"
+)
+
+// run is the engine's goroutine.
+func (rt *runtime) run(ctx context.Context) {
+	defer close(rt.stopped)
+	ticker := time.NewTicker(rt.cfg.Tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			rt.drain() // for the journal
+			return
+		case <-rt.queue.ready:
+			rt.drain()
+		case <-ticker.C:
+			rt.tick()
+		case flushed := <-rt.flushing:
+			rt.tick()
+			close(flushed)
+		}
+	}
+}
+
+// flush makes the engine judge all that was seen before the call, unless the
+// time is up first.
+func (rt *runtime) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, shutdownGrace)
+	defer cancel()
+	flushed := make(chan struct{})
+	select {
+	case rt.flushing <- flushed:
+		<-flushed
+	case <-ctx.Done():
+	}
+}
+
+// drain gives the engine the facts that wait for it.
+func (rt *runtime) drain() {
+	for _, facts := range rt.queue.take() {
+		rt.step(facts)
+	}
+}
+
+// tick gives the engine what waits and tells it the time.
+func (rt *runtime) tick() {
+	now := time.Now().UTC().Round(0) // without the monotonic clock: a journal has none
+	rt.drain()
+	rt.step(rt.advance(now))
+	rt.step([]fact.Fact{fact.Tick{At: now}})
+	if now.Sub(rt.lastGauges) >= rt.cfg.MetricsInterval || now.Before(rt.lastGauges) {
+		rt.lastGauges = now
+		rt.expose(now)
+	}
+	rt.counters.report(now)
+}
+
+// step gives the engine facts in their order, and sends out what follows.
+func (rt *runtime) step(facts []fact.Fact) {
+	var events []rootcause.Event
+	for _, f := range facts {
+		more, err := rt.engine.Step(f)
+		rt.counters.fact(f, err)
+		events = append(events, more...)
+	}
+	if rt.recorder != nil {
+		rt.recorder.add(facts)
+	}
+	if len(events) > 0 {
+		rt.counters.made(events)
+		rt.emit(events)
+	}
+}
+
+// emit puts events into the logs pipelines.
+func (rt *runtime) emit(events []rootcause.Event) {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if len(rt.events) == 0 {
+		rt.counters.lost(len(events), lostShutDown, nil)
+	}
+	for _, o := range rt.events {
+		if !o.offer(newLogs(events)) {
+			rt.counters.lost(len(events), lostFull, nil)
+		}
+	}
+}
+
+// expose puts gauges into the metrics pipelines. A pipeline that is still busy
+// with the last ones gets none.
+func (rt *runtime) expose(now time.Time) {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if len(rt.gauges) == 0 {
+		return
+	}
+	md := rt.exposition.metrics(rt.engine.Snapshot(), now)
+	if md.DataPointCount() == 0 {
+		return
+	}
+	for _, o := range rt.gauges {
+		own := pmetric.NewMetrics()
+		md.CopyTo(own)
+		o.offer(own)
+	}
+}
+
+func (rt *runtime) eventsRefused(ld plog.Logs, err error) {
+	rt.counters.lost(ld.LogRecordCount(), lostRefused, err)
+}
+
+func (rt *runtime) gaugesRefused(err error) {
+	rt.log.Warn("Gauges were refused by the metrics pipeline", zap.Error(err))
+}

@@ -1,0 +1,80 @@
+package rootcauseprocessor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/otel-culprit/culprit/internal/fact"
+	"github.com/otel-culprit/culprit/internal/journal"
+)
+
+// recorder writes the journal. It has a goroutine of its own, because a disk
+// that is busy with a backup must not keep the engine waiting.
+type recorder struct {
+	file     *journal.File
+	queue    *queue
+	counters *counters
+	stopping chan struct{}
+	done     chan struct{}
+	closeErr error
+	dropped  int64 // by file, and counted
+}
+
+func startRecorder(cfg *JournalConfig, limit int, counters *counters) (*recorder, error) {
+	file, err := journal.OpenFile(cfg.Path, cfg.MaxSizeMiB<<20)
+	if err != nil {
+		return nil, fmt.Errorf("journal.path: %w", err)
+	}
+	r := &recorder{
+		file: file, queue: newQueue(limit), counters: counters,
+		stopping: make(chan struct{}), done: make(chan struct{}),
+	}
+	go r.run()
+	return r, nil
+}
+
+// add records facts.
+func (r *recorder) add(facts []fact.Fact) { r.counters.unwritten(int64(r.queue.add(facts))) }
+
+func (r *recorder) run() {
+	defer close(r.done)
+	for stopping := false; !stopping; {
+		select {
+		case <-r.queue.ready:
+		case <-r.stopping:
+			stopping = true
+		}
+		for _, facts := range r.queue.take() {
+			for _, f := range facts {
+				_ = r.file.Write(f) // a failure is in Dropped
+			}
+		}
+		_ = r.file.Flush()
+		r.count()
+	}
+	r.closeErr = r.file.Close()
+	r.count()
+}
+
+// count tells what the file dropped since the last time.
+func (r *recorder) count() {
+	dropped := r.file.Dropped()
+	r.counters.unwritten(dropped - r.dropped)
+	r.dropped = dropped
+}
+
+// stop writes what waits and closes the file. A disk that hangs is left alone
+// when the time is up.
+func (r *recorder) stop(ctx context.Context) error {
+	close(r.stopping)
+	ctx, cancel := context.WithTimeout(ctx, shutdownGrace)
+	defer cancel()
+	select {
+	case <-r.done:
+		return r.closeErr
+	case <-ctx.Done():
+		return errors.New("journal: the disk did not take the last facts within " + shutdownGrace.Round(time.Second).String())
+	}
+}

@@ -1,0 +1,170 @@
+package rootcauseprocessor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/processor"
+	"go.uber.org/zap"
+
+	"github.com/otel-culprit/culprit/internal/otelfact"
+	"github.com/otel-culprit/culprit/internal/rootcause"
+	"github.com/otel-culprit/culprit/processor/rootcauseprocessor/internal/metadata"
+)
+
+// runtime is what all instances of one component ID share: the decoder, the
+// queue and the engine with its goroutine.
+//
+//	pipelines -> decoder -> queue -> engine -> outlets -> pipelines
+//	                                       \-> recorder -> journal
+type runtime struct {
+	cfg       *Config
+	log       *zap.Logger
+	tel       *metadata.TelemetryBuilder
+	counters  counters
+	newEngine newEngine
+	instances int // guarded by sharing
+
+	decoding sync.Mutex
+	decoder  *otelfact.Decoder
+
+	queue    *queue
+	flushing chan chan struct{}
+
+	mu       sync.Mutex
+	hasLogs  bool // the ID is in a logs pipeline
+	running  int  // instances that were started
+	events   []*outlet[plog.Logs]
+	gauges   []*outlet[pmetric.Metrics]
+	cancel   context.CancelFunc
+	stopped  chan struct{}
+	recorder *recorder // nil without a journal
+
+	// Of the engine's goroutine.
+	engine     engine
+	exposition exposition
+	lastGauges time.Time
+}
+
+func newRuntime(set processor.Settings, cfg *Config, newEngine newEngine, tel *metadata.TelemetryBuilder) *runtime {
+	return &runtime{
+		cfg:       cfg,
+		log:       set.Logger,
+		tel:       tel,
+		counters:  newCounters(tel, set.Logger),
+		newEngine: newEngine,
+		decoder:   otelfact.NewDecoder(otelfact.Options{LatencyMetrics: cfg.LatencyMetrics}),
+		queue:     newQueue(cfg.QueueSize),
+		flushing:  make(chan chan struct{}),
+	}
+}
+
+// params are the engine's numbers with what the configuration says.
+func (c *Config) params() rootcause.Params {
+	p := rootcause.DefaultParams()
+	p.Services = map[string][]string{}
+	for _, s := range c.Services {
+		p.Services[s.Name] = slices.Clone(s.Processes)
+	}
+	p.Objectives = map[string]float64{}
+	for _, o := range c.Objectives {
+		p.Objectives[o.Service] = o.Latency.Seconds()
+	}
+	return p
+}
+
+// errNoLogs is why Start fails when nobody would learn the verdicts.
+var errNoLogs = errors.New("it is in no logs pipeline, so its verdicts would go nowhere: " +
+	"add it to the processors of the logs pipeline whose exporters are to deliver them")
+
+// start is called by each instance; the first one starts the engine.
+func (rt *runtime) start() error {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if !rt.hasLogs {
+		return errNoLogs
+	}
+	if rt.running == 0 {
+		if err := rt.startEngine(); err != nil {
+			return err
+		}
+	}
+	rt.running++
+	return nil
+}
+
+func (rt *runtime) startEngine() error {
+	made, err := rt.newEngine(rt.cfg.params())
+	if err != nil {
+		return err
+	}
+	rt.engine = made
+	if rt.cfg.Journal.HasValue() {
+		if rt.recorder, err = startRecorder(rt.cfg.Journal.Get(), rt.cfg.QueueSize, &rt.counters); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	rt.cancel, rt.stopped = cancel, make(chan struct{})
+	go rt.run(ctx)
+	return nil
+}
+
+// stop is called by each instance that was started; the last one stops the
+// engine and closes the journal.
+func (rt *runtime) stop(ctx context.Context) error {
+	rt.mu.Lock()
+	rt.running--
+	last := rt.running == 0
+	rt.mu.Unlock()
+	if !last {
+		return nil
+	}
+	rt.cancel()
+	<-rt.stopped
+	if rt.recorder == nil {
+		return nil
+	}
+	return rt.recorder.stop(ctx)
+}
+
+// joinLogs notes that the ID is in a logs pipeline; all instances are created
+// before the first is started.
+func (rt *runtime) joinLogs() {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	rt.hasLogs = true
+}
+
+// attach opens the outlets of an instance; either may be nil.
+func (rt *runtime) attach(events *outlet[plog.Logs], gauges *outlet[pmetric.Metrics]) {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if events != nil {
+		events.start()
+		rt.events = append(rt.events, events)
+	}
+	if gauges != nil {
+		gauges.start()
+		rt.gauges = append(rt.gauges, gauges)
+	}
+}
+
+// detach closes them, after what waits in them was handed over.
+func (rt *runtime) detach(ctx context.Context, events *outlet[plog.Logs], gauges *outlet[pmetric.Metrics]) {
+	rt.mu.Lock()
+	rt.events = slices.DeleteFunc(rt.events, func(o *outlet[plog.Logs]) bool { return o == events })
+	rt.gauges = slices.DeleteFunc(rt.gauges, func(o *outlet[pmetric.Metrics]) bool { return o == gauges })
+	rt.mu.Unlock()
+	if events != nil {
+		events.stop(ctx)
+	}
+	if gauges != nil {
+		gauges.stop(ctx)
+	}
+}

@@ -1,0 +1,122 @@
+package procfsreceiver
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadata"
+)
+
+// capability is something that can be done or seen on the host, or cannot.
+type capability struct {
+	name    metadata.AttributeRootcauseCapability
+	present bool
+}
+
+func (h *host) recordCapabilities(at time.Time) error {
+	all, err := h.capabilities.get(at)
+	if err != nil {
+		return err
+	}
+	ts := pcommon.NewTimestampFromTime(at)
+	for _, c := range all {
+		value := int64(0)
+		if c.present {
+			value = 1
+		}
+		h.mb.RecordRootcauseHostCapabilityDataPoint(ts, value, c.name)
+	}
+	return nil
+}
+
+// capabilities looks at the host. What cannot be read is not there.
+func (r hostRoot) capabilities() ([]capability, error) {
+	v1, v2 := r.controllers()
+	return []capability{
+		{metadata.AttributeRootcauseCapabilitySchedAutogroup, r.says(r.proc("sys", "kernel", "sched_autogroup_enabled"), "1")},
+		{metadata.AttributeRootcauseCapabilityPsi, r.readable(r.proc("pressure", "cpu"))},
+		{metadata.AttributeRootcauseCapabilitySystemd, r.exists(r.path("run", "systemd", "system"))},
+		{metadata.AttributeRootcauseCapabilityCgroupV1CPU, slices.Contains(v1, "cpu")},
+		{metadata.AttributeRootcauseCapabilityCgroupV1Blkio, slices.Contains(v1, "blkio")},
+		{metadata.AttributeRootcauseCapabilityCgroupV2CPU, slices.Contains(v2, "cpu")},
+		{metadata.AttributeRootcauseCapabilityCgroupV2Io, slices.Contains(v2, "io")},
+		{metadata.AttributeRootcauseCapabilityIoSchedulerBfq, r.usesBFQ()},
+		{metadata.AttributeRootcauseCapabilityRoot, os.Geteuid() == 0},
+	}, nil
+}
+
+func (r hostRoot) says(file, value string) bool {
+	b, err := r.read(file)
+	return err == nil && string(bytes.TrimSpace(b)) == value
+}
+
+// readable reads, because without psi=1 the files of PSI can exist and refuse.
+func (r hostRoot) readable(file string) bool {
+	_, err := r.read(file)
+	return err == nil
+}
+
+func (hostRoot) exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// usesBFQ reports whether any disk is scheduled by BFQ, the only scheduler that
+// heeds I/O priorities.
+func (r hostRoot) usesBFQ() bool {
+	disks, err := os.ReadDir(r.sys("block"))
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(disks, func(d os.DirEntry) bool {
+		b, err := r.read(r.sys("block", d.Name(), "queue", "scheduler"))
+		return err == nil && bytes.Contains(b, []byte("[bfq]"))
+	})
+}
+
+// controllers lists the controllers of both generations of control groups.
+func (r hostRoot) controllers() (v1, v2 []string) {
+	b, err := r.read(r.proc(r.self(), "mountinfo"))
+	if err != nil {
+		return nil, nil
+	}
+	v1, unified := parseCgroupMounts(string(b))
+	if unified == "" {
+		return v1, nil
+	}
+	b, err = r.read(r.path(filepath.Join(unified, "cgroup.controllers")))
+	if err != nil {
+		return v1, nil
+	}
+	return v1, strings.Fields(string(b))
+}
+
+// parseCgroupMounts finds in lines like
+//
+//	32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu
+//
+// the controllers of the first generation and where the second is mounted.
+func parseCgroupMounts(mountinfo string) (v1 []string, unified string) {
+	for line := range strings.Lines(mountinfo) {
+		mount, fs, ok := strings.Cut(line, " - ")
+		left, right := strings.Fields(mount), strings.Fields(fs)
+		if !ok || len(left) < 5 || len(right) < 3 {
+			continue
+		}
+		switch right[0] {
+		case "cgroup":
+			v1 = append(v1, strings.Split(right[2], ",")...)
+		case "cgroup2":
+			if unified == "" {
+				unified = strings.ReplaceAll(left[4], `\040`, " ")
+			}
+		}
+	}
+	return v1, unified
+}

@@ -1,0 +1,185 @@
+package procfsreceiver
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"github.com/prometheus/procfs/blockdevice"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadata"
+)
+
+// source reads one file, or one kind of file, of the host.
+type source struct {
+	metrics []string // what is missing without it
+	cure    string   // what makes it appear
+	record  func(at time.Time) error
+}
+
+// slowly is how often that is read which hardly ever changes.
+const slowly = time.Minute
+
+// host reads what is true of the whole host.
+type host struct {
+	root  hostRoot
+	mb    *metadata.MetricsBuilder
+	proc  procfs.FS
+	disks blockdevice.FS
+
+	speeds       slow[map[string]float64]
+	capabilities slow[[]capability]
+}
+
+func newHost(root hostRoot, mb *metadata.MetricsBuilder) (*host, error) {
+	proc, err := procfs.NewFS(root.proc())
+	if err != nil {
+		return nil, err
+	}
+	// Only its diskstats are used, which are not in the sys file system.
+	disks, err := blockdevice.NewFS(root.proc(), root.proc())
+	if err != nil {
+		return nil, err
+	}
+	h := &host{root: root, mb: mb, proc: proc, disks: disks}
+	h.speeds.read = h.linkSpeeds
+	h.capabilities.read = root.capabilities
+	return h, nil
+}
+
+func (h *host) sources() []source {
+	return []source{
+		{
+			metrics: []string{"system.cpu.time", "system.cpu.logical.count"},
+			cure:    "mount the host's proc file system, and check root_path",
+			record:  h.recordCPU,
+		},
+		{
+			metrics: []string{
+				"system.disk.io", "system.disk.operations", "system.disk.operation_time",
+				"system.disk.io_time", "system.disk.pending_operations", "system.disk.weighted_io_time",
+			},
+			cure:   "none if this is a sandbox; otherwise mount the host's proc file system, and check root_path",
+			record: h.recordDisks,
+		},
+		{
+			metrics: []string{"system.network.io", "system.network.errors", "system.network.packet.dropped"},
+			cure:    "let the collector see the first process of the host: no hidepid, the host's PID namespace",
+			record:  h.recordNetwork,
+		},
+		{
+			metrics: []string{"hw.network.bandwidth.limit"},
+			cure:    "mount the host's sys file system, and check root_path",
+			record:  h.recordSpeeds,
+		},
+		{
+			metrics: []string{"system.paging.faults", "system.paging.operations"},
+			cure:    "run a kernel with CONFIG_VM_EVENT_COUNTERS",
+			record:  h.recordPaging,
+		},
+		{
+			metrics: []string{"rootcause.pressure.stall.time"},
+			cure:    "boot the host with psi=1 (kernel 4.20 or newer)",
+			record:  h.recordPressure,
+		},
+		{
+			metrics: []string{"rootcause.host.capability"},
+			record:  h.recordCapabilities,
+		},
+	}
+}
+
+func (h *host) recordCPU(at time.Time) error {
+	stat, err := h.proc.Stat()
+	if err != nil {
+		return err
+	}
+	ts, t := pcommon.NewTimestampFromTime(at), stat.CPUTotal
+	for _, m := range []struct {
+		mode    metadata.AttributeCPUMode
+		seconds float64
+	}{
+		{metadata.AttributeCPUModeUser, t.User},
+		{metadata.AttributeCPUModeNice, t.Nice},
+		{metadata.AttributeCPUModeSystem, t.System},
+		{metadata.AttributeCPUModeIdle, t.Idle},
+		{metadata.AttributeCPUModeIowait, t.Iowait},
+		{metadata.AttributeCPUModeInterrupt, t.IRQ + t.SoftIRQ},
+		{metadata.AttributeCPUModeSteal, t.Steal},
+	} {
+		h.mb.RecordSystemCPUTimeDataPoint(ts, m.seconds, m.mode)
+	}
+	h.mb.RecordSystemCPULogicalCountDataPoint(ts, int64(len(stat.CPU)))
+	return nil
+}
+
+func (h *host) recordPressure(at time.Time) error {
+	ts := pcommon.NewTimestampFromTime(at)
+	for _, resource := range []metadata.AttributeRootcausePressureResource{
+		metadata.AttributeRootcausePressureResourceCPU,
+		metadata.AttributeRootcausePressureResourceIo,
+		metadata.AttributeRootcausePressureResourceMemory,
+	} {
+		psi, err := h.proc.PSIStatsForResource(resource.String())
+		if err != nil {
+			return err
+		}
+		if psi.Some != nil {
+			h.mb.RecordRootcausePressureStallTimeDataPoint(ts, microseconds(psi.Some.Total), resource, metadata.AttributeRootcausePressureLevelSome)
+		}
+		if psi.Full != nil { // of cpu only since Linux 5.13
+			h.mb.RecordRootcausePressureStallTimeDataPoint(ts, microseconds(psi.Full.Total), resource, metadata.AttributeRootcausePressureLevelFull)
+		}
+	}
+	return nil
+}
+
+func (h *host) recordPaging(at time.Time) error {
+	b, err := h.root.read(h.root.proc("vmstat"))
+	if err != nil {
+		return err
+	}
+	stat, err := parseVMStat(b)
+	if err != nil {
+		return fmt.Errorf("read vmstat: %w", err)
+	}
+	ts := pcommon.NewTimestampFromTime(at)
+	faults, major := stat["pgfault"], stat["pgmajfault"]
+	h.mb.RecordSystemPagingFaultsDataPoint(ts, major, metadata.AttributeSystemPagingFaultTypeMajor)
+	h.mb.RecordSystemPagingFaultsDataPoint(ts, max(0, faults-major), metadata.AttributeSystemPagingFaultTypeMinor)
+	h.mb.RecordSystemPagingOperationsDataPoint(ts, stat["pswpin"], metadata.AttributeSystemPagingDirectionIn)
+	h.mb.RecordSystemPagingOperationsDataPoint(ts, stat["pswpout"], metadata.AttributeSystemPagingDirectionOut)
+	return nil
+}
+
+// slow keeps what is dear to read and seldom changes.
+type slow[T any] struct {
+	read  func() (T, error)
+	last  time.Time
+	value T
+}
+
+func (s *slow[T]) get(at time.Time) (T, error) {
+	if age := at.Sub(s.last); !s.last.IsZero() && age >= 0 && age < slowly {
+		return s.value, nil
+	}
+	value, err := s.read()
+	if err != nil {
+		return value, err
+	}
+	s.value, s.last = value, at
+	return value, nil
+}
+
+// count turns a counter of the kernel into one of OpenTelemetry, which has a bit
+// less.
+func count(n uint64) int64 {
+	if n > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(n)
+}
+
+func microseconds(n uint64) float64 { return float64(n) / 1e6 }

@@ -1,0 +1,159 @@
+package procfsreceiver
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/prometheus/procfs/blockdevice"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadata"
+)
+
+func TestIsPartition(t *testing.T) {
+	names := map[string]bool{}
+	for _, n := range []string{
+		"sda", "sda1", "sdaa", "sdaa12", "nvme0n1", "nvme0n1p2", "mmcblk0", "mmcblk0boot0", "mmcblk0p1",
+		"dm-1", "dm-10", "md0", "md0p1", "md127", "loop0", "loop0p1", "xvda1", "ram1", "vda", "p1", "1",
+	} {
+		names[n] = true
+	}
+	for name := range names {
+		want := map[string]bool{
+			"sda1": true, "sdaa12": true, "nvme0n1p2": true, "mmcblk0p1": true, "md0p1": true, "loop0p1": true,
+		}[name]
+		require.Equal(t, want, isPartition(name, names), name)
+	}
+}
+
+func TestWholeDisks(t *testing.T) {
+	device := func(name string, reads, inFlight uint64) blockdevice.Diskstats {
+		return blockdevice.Diskstats{
+			Info:    blockdevice.Info{DeviceName: name},
+			IOStats: blockdevice.IOStats{ReadIOs: reads, IOsInProgress: inFlight},
+		}
+	}
+	var got []string
+	for _, d := range wholeDisks([]blockdevice.Diskstats{
+		device("vda", 0, 0), device("vda1", 5, 0), device("loop0", 0, 0), device("loop1", 1, 0), device("loop2", 0, 1), device("ram0", 0, 0),
+	}) {
+		got = append(got, d.DeviceName)
+	}
+	require.Equal(t, []string{"vda", "loop1", "loop2"}, got, "a disk without I/O stays, a loop device does not")
+}
+
+func TestParseVMStat(t *testing.T) {
+	stat, err := parseVMStat([]byte("x 1\npgfault 12\npgmajfault 3\n"))
+	require.NoError(t, err)
+	require.Equal(t, map[string]int64{"pgfault": 12, "pgmajfault": 3}, stat)
+
+	_, err = parseVMStat([]byte("pgmajfault 3\n"))
+	require.EqualError(t, err, "no counter pgfault")
+	_, err = parseVMStat([]byte("pgfault many\n"))
+	require.ErrorContains(t, err, "counter pgfault")
+}
+
+func FuzzParseVMStat(f *testing.F) {
+	b, err := os.ReadFile("testdata/hostfs/proc/vmstat")
+	require.NoError(f, err)
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		stat, err := parseVMStat(b)
+		if err != nil {
+			return
+		}
+		for name, n := range stat {
+			require.Contains(t, vmstatNames, name)
+			require.GreaterOrEqual(t, n, int64(0))
+		}
+	})
+}
+
+func TestParseCgroupMounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		in      string
+		v1      []string
+		unified string
+	}{
+		"unified":       {in: "30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw,nsdelegate\n", unified: "/sys/fs/cgroup"},
+		"blank in path": {in: `30 23 0:26 / /a\040b rw - cgroup2 none rw` + "\n", unified: "/a b"},
+		"older":         {in: "1 1 0:1 / /c rw - cgroup cgroup rw,cpu,cpuacct\n1 1 0:1 / /d rw - cgroup cgroup rw,blkio\n", v1: []string{"rw", "cpu", "cpuacct", "rw", "blkio"}},
+		"rubbish":       {in: "cgroup\n - \n1 2 3 - cgroup2 x y\n1 2 3 4 5 - cgroup\n"},
+	} {
+		v1, unified := parseCgroupMounts(c.in)
+		require.Equal(t, c.v1, v1, name)
+		require.Equal(t, c.unified, unified, name)
+	}
+}
+
+// present lists what a host can.
+func present(t *testing.T, root hostRoot) []string {
+	t.Helper()
+	all, err := root.capabilities()
+	require.NoError(t, err)
+	require.Len(t, all, len(metadata.MapAttributeRootcauseCapability))
+	var names []string
+	for _, c := range all {
+		if c.present && c.name != metadata.AttributeRootcauseCapabilityRoot {
+			names = append(names, c.name.String())
+		}
+	}
+	return names
+}
+
+func TestCapabilities(t *testing.T) {
+	root := fixture(t)
+	require.Equal(t, []string{"sched_autogroup", "psi", "systemd", "cgroup_v1_cpu", "cgroup_v2_io", "io_scheduler_bfq"}, present(t, hostRoot(root)))
+
+	write := func(name, content string) {
+		t.Helper()
+		require.NoError(t, os.WriteFile(filepath.Join(root, name), []byte(content), 0o600))
+	}
+	write("proc/sys/kernel/sched_autogroup_enabled", "0\n")
+	write("sys/block/sda/queue/scheduler", "none [mq-deadline] bfq\n")
+	write("sys/fs/cgroup/unified/cgroup.controllers", "cpuset cpu memory\n")
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "run")))
+	require.Equal(t, []string{"psi", "cgroup_v1_cpu", "cgroup_v2_cpu"}, present(t, hostRoot(root)))
+
+	require.Empty(t, present(t, hostRoot(t.TempDir())), "what cannot be read is not there")
+}
+
+func TestSlow(t *testing.T) {
+	reads, fail := 0, error(nil)
+	s := slow[int]{read: func() (int, error) { reads++; return reads, fail }}
+	at := time.Unix(1000, 0)
+	value := func(at time.Time) int {
+		t.Helper()
+		v, err := s.get(at)
+		require.NoError(t, err)
+		return v
+	}
+	require.Equal(t, 1, value(at))
+	require.Equal(t, 1, value(at.Add(59*time.Second)))
+	require.Equal(t, 2, value(at.Add(time.Minute)))
+	require.Equal(t, 3, value(at), "a clock that goes back keeps nothing")
+
+	fail = errors.New("gone")
+	_, err := s.get(at.Add(time.Hour))
+	require.EqualError(t, err, "gone")
+}
+
+func TestHostRoot(t *testing.T) {
+	require.Equal(t, "/proc/stat", hostRoot("").proc("stat"))
+	require.Equal(t, "/hostfs/sys/class", hostRoot("/hostfs").sys("class"))
+	require.Equal(t, "self", hostRoot("/").self())
+	require.Equal(t, "1", hostRoot("/hostfs").self())
+
+	own, err := os.Hostname()
+	require.NoError(t, err)
+	require.Equal(t, own, hostRoot(t.TempDir()).hostName(), "a root without etc/hostname")
+}
+
+func TestCount(t *testing.T) {
+	require.Equal(t, int64(7), count(7))
+	require.Equal(t, int64(math.MaxInt64), count(math.MaxUint64))
+}

@@ -1,0 +1,96 @@
+package procfsreceiver
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadata"
+)
+
+func (h *host) recordNetwork(at time.Time) error {
+	dev, err := h.netDev()
+	if err != nil {
+		return fmt.Errorf("read net/dev: %w", err)
+	}
+	const receive, transmit = metadata.AttributeNetworkIoDirectionReceive, metadata.AttributeNetworkIoDirectionTransmit
+	ts := pcommon.NewTimestampFromTime(at)
+	for _, name := range slices.Sorted(maps.Keys(dev)) {
+		l := dev[name]
+		h.mb.RecordSystemNetworkIoDataPoint(ts, count(l.RxBytes), name, receive)
+		h.mb.RecordSystemNetworkIoDataPoint(ts, count(l.TxBytes), name, transmit)
+		h.mb.RecordSystemNetworkErrorsDataPoint(ts, count(l.RxErrors), name, receive)
+		h.mb.RecordSystemNetworkErrorsDataPoint(ts, count(l.TxErrors), name, transmit)
+		h.mb.RecordSystemNetworkPacketDroppedDataPoint(ts, count(l.RxDropped), name, receive)
+		h.mb.RecordSystemNetworkPacketDroppedDataPoint(ts, count(l.TxDropped), name, transmit)
+	}
+	return nil
+}
+
+// netDev reads the interfaces of the host. /proc/net belongs to who reads it: in
+// a container that is not the host, but the host's first process is.
+func (h *host) netDev() (procfs.NetDev, error) {
+	pid, err := strconv.Atoi(h.root.self())
+	if err != nil {
+		return h.proc.NetDev()
+	}
+	first, err := h.proc.Proc(pid)
+	if err != nil {
+		return nil, err
+	}
+	return first.NetDev()
+}
+
+func (h *host) recordSpeeds(at time.Time) error {
+	speeds, err := h.speeds.get(at)
+	if err != nil {
+		return err
+	}
+	ts := pcommon.NewTimestampFromTime(at)
+	for _, name := range slices.Sorted(maps.Keys(speeds)) {
+		h.mb.RecordHwNetworkBandwidthLimitDataPoint(ts, speeds[name], name, name)
+	}
+	return nil
+}
+
+// linkSpeeds has the bytes per second of each link whose speed is real: that of
+// hardware, and of what is stacked on it (bond, VLAN, bridge). veth and tun
+// devices name a speed that nobody keeps.
+func (h *host) linkSpeeds() (map[string]float64, error) {
+	links, err := os.ReadDir(h.root.sys("class", "net"))
+	if err != nil {
+		return nil, err
+	}
+	speeds := map[string]float64{}
+	for _, l := range links {
+		link := h.root.sys("class", "net", l.Name())
+		if !hasRealSpeed(link) {
+			continue
+		}
+		b, err := h.root.read(filepath.Join(link, "speed"))
+		if err != nil {
+			continue // a link that is down, or a driver without this: not known
+		}
+		// In Mbit/s; -1 stands for unknown.
+		if megabits, err := strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64); err == nil && megabits > 0 {
+			speeds[l.Name()] = float64(megabits) * 1e6 / 8
+		}
+	}
+	return speeds, nil
+}
+
+func hasRealSpeed(link string) bool {
+	files, err := os.ReadDir(link)
+	return err == nil && slices.ContainsFunc(files, func(f os.DirEntry) bool {
+		return f.Name() == "device" || strings.HasPrefix(f.Name(), "lower_")
+	})
+}

@@ -1,0 +1,294 @@
+package procfsreceiver
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/pdatatest/pmetrictest"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+	"go.opentelemetry.io/collector/scraper/scrapererror"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadata"
+	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadatatest"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// fixture is a copy of the host in testdata that a test may change.
+func fixture(t *testing.T) string {
+	t.Helper()
+	root := filepath.Join(t.TempDir(), "hostfs")
+	require.NoError(t, os.CopyFS(root, os.DirFS("testdata/hostfs")))
+	return root
+}
+
+func testConfig(root string) *Config {
+	cfg := createDefaultConfig().(*Config)
+	cfg.RootPath = root
+	return cfg
+}
+
+// started is a running scraper, and what it logged.
+func started(t *testing.T, cfg *Config) (*procfsScraper, *observer.ObservedLogs) {
+	t.Helper()
+	core, logs := observer.New(zap.DebugLevel)
+	set := receivertest.NewNopSettings(metadata.Type)
+	set.Logger = zap.New(core)
+	s := newScraper(cfg, set)
+	require.NoError(t, s.start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { require.NoError(t, s.shutdown(context.Background())) })
+	return s, logs
+}
+
+func scraped(t *testing.T, s *procfsScraper) pmetric.Metrics {
+	t.Helper()
+	md, err := s.scrape(t.Context())
+	require.NoError(t, err)
+	return md
+}
+
+func TestScrapeGolden(t *testing.T) {
+	cfg := testConfig(absolute(t, "testdata/hostfs"))
+	cfg.CommandLine = CommandLineScrubbed
+	s, _ := started(t, cfg)
+	got := scraped(t, s)
+
+	const file = "testdata/golden.json"
+	if *update {
+		writeGolden(t, file, got)
+	}
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	want, err := (&pmetric.JSONUnmarshaler{}).UnmarshalMetrics(b)
+	require.NoError(t, err)
+	require.NoError(t, pmetrictest.CompareMetrics(want, got,
+		pmetrictest.IgnoreTimestamp(),
+		pmetrictest.IgnoreMetricsOrder(),
+		pmetrictest.IgnoreMetricDataPointsOrder(),
+		pmetrictest.IgnoreMetricValues("process.uptime", "rootcause.host.capability"), // of the clock, of the user
+	))
+	require.NotContains(t, string(b), "hunter2")
+}
+
+func absolute(t *testing.T, file string) string {
+	t.Helper()
+	abs, err := filepath.Abs(file)
+	require.NoError(t, err)
+	return abs
+}
+
+func writeGolden(t *testing.T, file string, md pmetric.Metrics) {
+	t.Helper()
+	b, err := (&pmetric.JSONMarshaler{}).MarshalMetrics(md)
+	require.NoError(t, err)
+	var out bytes.Buffer
+	require.NoError(t, json.Indent(&out, b, "", " "))
+	require.NoError(t, os.WriteFile(file, append(out.Bytes(), '\n'), 0o600))
+}
+
+// metricsOf lists the metrics by name.
+func metricsOf(md pmetric.Metrics) map[string]pmetric.Metric {
+	out := map[string]pmetric.Metric{}
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				out[m.Name()] = m
+			}
+		}
+	}
+	return out
+}
+
+func points(m pmetric.Metric) pmetric.NumberDataPointSlice {
+	if m.Type() == pmetric.MetricTypeGauge {
+		return m.Gauge().DataPoints()
+	}
+	return m.Sum().DataPoints()
+}
+
+func TestScrapeEmitsOneResourceAndEveryMetric(t *testing.T) {
+	s, _ := started(t, testConfig(fixture(t)))
+	md := scraped(t, s)
+	require.Equal(t, 1, md.ResourceMetrics().Len())
+	require.Equal(t, map[string]any{"host.name": "web-1", "os.type": "linux"}, md.ResourceMetrics().At(0).Resource().Attributes().AsRaw())
+
+	documented, err := os.ReadFile("documentation.md")
+	require.NoError(t, err)
+	for name := range metricsOf(md) {
+		require.Contains(t, string(documented), "### "+name+"\n")
+	}
+	require.Len(t, metricsOf(md), reflect.TypeOf(metadata.MetricsInfo).NumField())
+}
+
+func TestScrapeStartOfCounters(t *testing.T) {
+	s, _ := started(t, testConfig(fixture(t)))
+	metrics := metricsOf(scraped(t, s))
+	boot := time.Unix(1_700_000_000, 0)
+	require.Equal(t, boot.UTC(), points(metrics["system.cpu.time"]).At(0).StartTimestamp().AsTime())
+	for _, p := range points(metrics["process.cpu.time"]).All() {
+		created, ok := p.Attributes().Get("process.creation.time")
+		require.True(t, ok)
+		require.Equal(t, created.Str(), p.StartTimestamp().AsTime().Format("2006-01-02T15:04:05.000Z"))
+	}
+}
+
+func TestScrapeArgumentsOnlyIfAskedFor(t *testing.T) {
+	for value, want := range map[CommandLine]bool{CommandLineOff: false, CommandLineScrubbed: true} {
+		cfg := testConfig(fixture(t))
+		cfg.CommandLine = value
+		s, _ := started(t, cfg)
+		found := false
+		for _, p := range points(metricsOf(scraped(t, s))["process.uptime"]).All() {
+			args, ok := p.Attributes().Get("process.command_args")
+			found = found || ok
+			if name, _ := p.Attributes().Get("process.executable.name"); ok && name.Str() == "restic" {
+				require.Equal(t, []any{"restic", "-r", "rest:https://me:***@nas/", "--password=***", "backup", "/srv"}, args.Slice().AsRaw())
+			}
+		}
+		require.Equal(t, want, found)
+	}
+}
+
+func TestScrapeDisabledMetricsAreAbsent(t *testing.T) {
+	cfg := testConfig(fixture(t))
+	cfg.Metrics.ProcessContextSwitches.Enabled = false
+	cfg.Metrics.SystemCPUTime.Enabled = false
+	s, _ := started(t, cfg)
+	metrics := metricsOf(scraped(t, s))
+	require.NotContains(t, metrics, "process.context_switches")
+	require.NotContains(t, metrics, "system.cpu.time")
+	require.Contains(t, metrics, "process.cpu.time")
+	// The CPUs come from the same file and are still known.
+	cpus, _ := points(metrics["process.uptime"]).At(0).Attributes().Get("rootcause.process.cpus_allowed")
+	require.Equal(t, "0-1", cpus.Str())
+}
+
+func TestMissingSourcesAreLoggedOnceAndAbsent(t *testing.T) {
+	for _, c := range []struct{ remove, metric, cure string }{
+		{"proc/pressure", "rootcause.pressure.stall.time", "psi=1"},
+		{"sys", "hw.network.bandwidth.limit", "root_path"},
+		{"proc/diskstats", "system.disk.io", "root_path"},
+		{"proc/1/net", "system.network.io", "hidepid"},
+		{"proc/vmstat", "system.paging.faults", "CONFIG_VM_EVENT_COUNTERS"},
+	} {
+		t.Run(c.metric, func(t *testing.T) {
+			root := fixture(t)
+			require.NoError(t, os.RemoveAll(filepath.Join(root, c.remove)))
+			s, logs := started(t, testConfig(root))
+			for range 2 {
+				require.NotContains(t, metricsOf(scraped(t, s)), c.metric)
+			}
+			found := logs.FilterMessage("A source of metrics is missing on this host").All()
+			require.Len(t, found, 1)
+			require.Contains(t, found[0].ContextMap()["cure"], c.cure)
+			require.Contains(t, found[0].ContextMap()["metrics"], c.metric)
+		})
+	}
+}
+
+func TestWhatIsUnknownOfProcessesIsLoggedWithItsCure(t *testing.T) {
+	root := fixture(t)
+	require.NoError(t, os.WriteFile(filepath.Join(root, "proc/sys/kernel/task_delayacct"), []byte("0\n"), 0o600))
+	for _, pattern := range []string{"proc/*/io", "proc/*/schedstat", "proc/300"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		require.NoError(t, err)
+		for _, f := range files {
+			require.NoError(t, os.RemoveAll(f))
+		}
+	}
+	s, logs := started(t, testConfig(root))
+	var cures []string
+	for _, e := range logs.FilterMessage("Something about processes cannot be seen on this host").All() {
+		cures = append(cures, e.ContextMap()["cure"].(string))
+	}
+	require.Len(t, cures, 3)
+	require.Contains(t, strings.Join(cures, "\n"), "CONFIG_TASK_IO_ACCOUNTING")
+	require.Contains(t, strings.Join(cures, "\n"), "CONFIG_SCHED_INFO")
+	require.Contains(t, strings.Join(cures, "\n"), "kernel.task_delayacct=1")
+
+	metrics := metricsOf(scraped(t, s))
+	require.NotContains(t, metrics, "process.disk.io")
+	require.NotContains(t, metrics, "rootcause.process.wait.time")
+	require.Contains(t, metrics, "process.cpu.time")
+}
+
+func TestScrapePartialFailure(t *testing.T) {
+	root := fixture(t)
+	s, _ := started(t, testConfig(root))
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "proc/diskstats")))
+	md, err := s.scrape(t.Context())
+	require.True(t, scrapererror.IsPartialScrapeError(err))
+	require.ErrorContains(t, err, "diskstats")
+	require.NotContains(t, metricsOf(md), "system.disk.io")
+	require.Contains(t, metricsOf(md), "process.cpu.time")
+	require.Contains(t, metricsOf(md), "system.network.io")
+}
+
+func TestStartWithoutProc(t *testing.T) {
+	s := newScraper(testConfig("/nonexistent"), receivertest.NewNopSettings(metadata.Type))
+	require.EqualError(t, s.start(t.Context(), componenttest.NewNopHost()), "open /nonexistent/proc: no such file or directory")
+	require.NoError(t, s.shutdown(t.Context()))
+	_, err := s.scrape(t.Context())
+	require.EqualError(t, err, "the receiver is not running")
+}
+
+func TestSelfTelemetry(t *testing.T) {
+	tel := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
+	set := metadatatest.NewSettings(tel)
+	s := newScraper(testConfig(fixture(t)), set)
+	require.NoError(t, s.start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { require.NoError(t, s.shutdown(context.Background())) })
+	scraped(t, s)
+
+	ignore := []metricdatatest.Option{metricdatatest.IgnoreTimestamp()}
+	metadatatest.AssertEqualProcfsProcessesSeen(t, tel, []metricdata.DataPoint[int64]{{Value: 7}}, ignore...)
+	metadatatest.AssertEqualProcfsProcessesUnreadable(t, tel, []metricdata.DataPoint[int64]{{Value: 1}}, ignore...)
+	metadatatest.AssertEqualProcfsProcessesVanished(t, tel, []metricdata.DataPoint[int64]{{Value: 1}}, ignore...)
+	m, err := tel.GetMetric("otelcol_procfs_scan_duration")
+	require.NoError(t, err)
+	require.Equal(t, "s", m.Unit)
+}
+
+func TestScrapeThisHost(t *testing.T) {
+	s, _ := started(t, testConfig(""))
+	metrics := metricsOf(scraped(t, s))
+	require.Positive(t, points(metrics["process.uptime"]).Len())
+	require.Equal(t, pcommon.NewTimestampFromTime(s.scanner.Boot()), points(metrics["system.cpu.time"]).At(0).StartTimestamp())
+	name, err := os.Hostname()
+	require.NoError(t, err)
+	require.Equal(t, name, hostRoot("").hostName())
+}
+
+// A scrape of a host with 2,000 processes, without the reading.
+func BenchmarkRecord(b *testing.B) {
+	s := newScraper(testConfig(""), receivertest.NewNopSettings(metadata.Type))
+	require.NoError(b, s.start(b.Context(), componenttest.NewNopHost()))
+	b.Cleanup(func() { require.NoError(b, s.shutdown(context.Background())) })
+	snap, err := s.scanner.Scan()
+	require.NoError(b, err)
+	at := time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range 2000 {
+			s.recordProcess(at, snap.Processes[i%len(snap.Processes)])
+		}
+		s.mb.Emit(metadata.WithResource(s.resource))
+	}
+}
