@@ -73,21 +73,18 @@ func TestMistakesNameTheKeyAndTheCure(t *testing.T) {
 // TestBuilderVersionsAreThoseOfTheModule holds the builder file against go.mod,
 // which decides what is compiled.
 func TestBuilderVersionsAreThoseOfTheModule(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Path}} {{.Version}}", "all")
-	out, err := cmd.Output()
-	require.NoError(t, err)
-	versions := map[string]string{}
-	for line := range strings.Lines(string(out)) {
-		path, version, _ := strings.Cut(strings.TrimSpace(line), " ")
-		versions[path] = version
-	}
 	manifest, err := os.ReadFile("../../builder-config.yaml")
 	require.NoError(t, err)
 	entries := regexp.MustCompile(`gomod: (\S+) (\S+)`).FindAllStringSubmatch(string(manifest), -1)
 	require.NotEmpty(t, entries)
 	for _, entry := range entries {
-		if path, version := entry[1], entry[2]; path != "github.com/otel-culprit/culprit" {
-			require.Equal(t, versions[path], version, "builder-config.yaml and go.mod differ on %s", path)
+		path, version := entry[1], entry[2]
+		if path == "github.com/otel-culprit/culprit" {
+			continue
 		}
+		cmd := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Version}}", path)
+		out, err := cmd.Output()
+		require.NoError(t, err)
+		require.Equal(t, strings.TrimSpace(string(out)), version, "builder-config.yaml and go.mod differ on %s", path)
 	}
 }

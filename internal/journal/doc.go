@@ -16,8 +16,9 @@
 //
 // What is promised: a fact that was written is read back equal, apart from an
 // empty list, which becomes nil, -0, which may become 0, and bytes that are not
-// UTF-8, which become U+FFFD; facts come back in the order in which they were written; a journal whose
-// writer died yields all its whole facts before the error. What is not: a fact
-// with an infinite number or with a time outside the years 1678 to 2262 is refused
-// by Write, and nothing is forced to the disk (no fsync).
+// UTF-8, which become U+FFFD; facts come back in the order in which they were
+// written; a journal whose writer died yields all its whole facts before the
+// error. What is not: a fact with an infinite number or with a time outside the
+// years 1678 to 2262 is refused by Write, and nothing is forced to the disk (no
+// fsync).
 package journal

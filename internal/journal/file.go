@@ -134,7 +134,7 @@ func (f *File) open() error {
 	if err != nil {
 		return err
 	}
-	if err := checkHeader(file); err != nil {
+	if err = checkHeader(file); err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", f.path, err), file.Close())
 	}
 	f.file = file

@@ -85,8 +85,8 @@ func TestFileIsBounded(t *testing.T) {
 
 	var size int64
 	for _, p := range []string{path, Rotated(path)} {
-		info, err := os.Stat(p)
-		require.NoError(t, err)
+		info, statErr := os.Stat(p)
+		require.NoError(t, statErr)
 		size += info.Size()
 	}
 	require.LessOrEqual(t, size, int64(minFileSize))
@@ -132,7 +132,7 @@ func TestFileSurvivesFailedRotation(t *testing.T) {
 	require.NoError(t, err)
 	failed := 0
 	for range 10_000 {
-		if err := f.Write(fact.Log{At: time.Unix(1, 0), Body: strings.Repeat("x", 500)}); err != nil {
+		if f.Write(fact.Log{At: time.Unix(1, 0), Body: strings.Repeat("x", 500)}) != nil {
 			failed++
 		}
 	}
@@ -144,7 +144,7 @@ func TestFileSurvivesFailedRotation(t *testing.T) {
 	require.LessOrEqual(t, info.Size(), int64(minFileSize/2+10*len(header)*failed))
 	facts, err := collect(Open(path))
 	require.NoError(t, err)
-	require.EqualValues(t, 10_000-f.Dropped(), len(facts))
+	require.Len(t, facts, int(10_000-f.Dropped()))
 
 	require.NoError(t, os.RemoveAll(Rotated(path)))
 	f, err = OpenFile(path, minFileSize)

@@ -57,14 +57,14 @@ func night() []fact.Fact {
 	}
 }
 
-func write(t testing.TB, facts []fact.Fact) []byte {
-	t.Helper()
+func write(tb testing.TB, facts []fact.Fact) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	w := NewWriter(&out)
 	for _, f := range facts {
-		require.NoError(t, w.Write(f))
+		require.NoError(tb, w.Write(f))
 	}
-	require.NoError(t, w.Flush())
+	require.NoError(tb, w.Flush())
 	return out.Bytes()
 }
 
@@ -103,11 +103,11 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestForm(t *testing.T) {
-	written := string(write(t, []fact.Fact{night()[0], night()[3]}))
-	require.Equal(t, `{"culprit_journal":1}
+	want := `{"culprit_journal":1}
 {"kind":"tick","fact":{"at":1795226400123456789}}
 {"kind":"use","fact":{"at":1795226400123456789,"over":1000000000,"host":"web1","pid":4711,"start":1795226400120,"amounts":{"cpu":0.30000000000000004,"disk_read":0,"memory":1099511627776}}}
-`, written)
+`
+	require.Equal(t, want, string(write(t, []fact.Fact{night()[0], night()[3]})))
 }
 
 func TestReadGzip(t *testing.T) {

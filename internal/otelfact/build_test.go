@@ -1,6 +1,7 @@
 package otelfact
 
 import (
+	"maps"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -135,13 +136,9 @@ func only[F fact.Fact](facts []fact.Fact) []F {
 	return picked
 }
 
-func with(a attrs, more attrs) attrs {
+func with(a, more attrs) attrs {
 	all := attrs{}
-	for k, v := range a {
-		all[k] = v
-	}
-	for k, v := range more {
-		all[k] = v
-	}
+	maps.Copy(all, a)
+	maps.Copy(all, more)
 	return all
 }

@@ -157,7 +157,7 @@ func (d *Decoder) emit(emit func(fact.Fact)) {
 // A cell is a fact in the making: the points of one scrape flow into it.
 type cell interface {
 	covered() *interval
-	fact() fact.Fact
+	made() fact.Fact
 	empty() // but for what outlives a scrape
 }
 
@@ -203,7 +203,7 @@ func (d *Decoder) finish(c cell) {
 	case i.over() > maxInterval:
 		d.skip(BadTime)
 	default:
-		d.out = append(d.out, c.fact())
+		d.out = append(d.out, c.made())
 	}
 	c.empty()
 	*i = interval{}

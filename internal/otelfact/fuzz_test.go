@@ -322,8 +322,11 @@ func requireSane(t *testing.T, f fact.Fact) {
 	}
 }
 
-// procfs is a scrape of n processes as the procfs receiver makes it.
-func procfs(n int, at float64) pmetric.Metrics {
+// processes is how many the benchmark has.
+const processes = 2000
+
+// procfs is a scrape of processes as the procfs receiver makes it.
+func procfs(at float64) pmetric.Metrics {
 	md := pmetric.NewMetrics()
 	rm := md.ResourceMetrics().AppendEmpty()
 	put(rm.Resource().Attributes(), web1)
@@ -334,7 +337,7 @@ func procfs(n int, at float64) pmetric.Metrics {
 		s := m.SetEmptySum()
 		s.SetIsMonotonic(true)
 		s.SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
-		for pid := range n {
+		for pid := range processes {
 			for _, v := range values {
 				p := s.DataPoints().AppendEmpty()
 				p.SetStartTimestamp(stamp(0))
@@ -355,7 +358,7 @@ func procfs(n int, at float64) pmetric.Metrics {
 		m := sm.Metrics().AppendEmpty()
 		m.SetName(name)
 		g := m.SetEmptyGauge()
-		for pid := range n {
+		for pid := range processes {
 			p := g.DataPoints().AppendEmpty()
 			p.SetTimestamp(stamp(at))
 			p.SetDoubleValue(at)
@@ -370,12 +373,11 @@ func procfs(n int, at float64) pmetric.Metrics {
 }
 
 func BenchmarkMetrics2000Processes(b *testing.B) {
-	const processes = 2000
 	d := NewDecoder(Options{})
 	facts := 0
 	emit := func(fact.Fact) { facts++ }
-	scrapes := []pmetric.Metrics{procfs(processes, 1), procfs(processes, 2), procfs(processes, 3), procfs(processes, 4)}
-	d.Metrics(procfs(processes, 0.5), emit)
+	scrapes := []pmetric.Metrics{procfs(1), procfs(2), procfs(3), procfs(4)}
+	d.Metrics(procfs(0.5), emit)
 	i := 0
 	b.ReportAllocs()
 	for b.Loop() {

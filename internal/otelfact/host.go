@@ -83,7 +83,7 @@ type cpuCell struct {
 	cpus                map[string]bool // as seen in this scrape
 }
 
-func (c *cpuCell) fact() fact.Fact {
+func (c *cpuCell) made() fact.Fact {
 	cores := c.cores
 	if cores == 0 {
 		cores = len(c.cpus)
@@ -155,7 +155,7 @@ type diskCell struct {
 	touched time.Time
 }
 
-func (c *diskCell) fact() fact.Fact {
+func (c *diskCell) made() fact.Fact {
 	f := c.disk
 	f.At, f.Over = c.when(), c.over()
 	return f
@@ -226,7 +226,7 @@ type linkCell struct {
 	touched time.Time
 }
 
-func (c *linkCell) fact() fact.Fact {
+func (c *linkCell) made() fact.Fact {
 	f := c.link
 	f.At, f.Over = c.when(), c.over()
 	return f
@@ -291,7 +291,7 @@ type pressureCell struct {
 	touched  time.Time
 }
 
-func (c *pressureCell) fact() fact.Fact {
+func (c *pressureCell) made() fact.Fact {
 	f := c.pressure
 	f.At, f.Over = c.when(), c.over()
 	return f

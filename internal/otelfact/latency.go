@@ -25,7 +25,7 @@ type latencyCell struct {
 	oldest float64
 }
 
-func (c *latencyCell) fact() fact.Fact {
+func (c *latencyCell) made() fact.Fact {
 	return fact.Latency{
 		At: c.when(), Over: c.over(), Service: c.victim.service, Host: c.victim.host, Signal: c.victim.signal,
 		Count: c.count, Errors: c.errors, Buckets: c.merged(), Oldest: c.oldest,

@@ -126,13 +126,11 @@ func isOwnEvent(attrs pcommon.Map) bool {
 // bodyText gives the text of a body that is text, or of a systemd journal entry;
 // empty for others.
 func bodyText(body pcommon.Value) string {
-	switch body.Type() {
-	case pcommon.ValueTypeStr:
+	if body.Type() != pcommon.ValueTypeMap {
 		return body.Str()
-	case pcommon.ValueTypeMap:
-		if v, found := body.Map().Get(systemdBodyText); found {
-			return v.Str()
-		}
+	}
+	if v, found := body.Map().Get(systemdBodyText); found {
+		return v.Str()
 	}
 	return ""
 }

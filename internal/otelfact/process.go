@@ -56,7 +56,7 @@ type process struct {
 	scrape    int // of the host, when it was last seen
 }
 
-func (p *process) fact() fact.Fact {
+func (p *process) made() fact.Fact {
 	return fact.Use{At: p.when(), Over: p.over(), Process: p.identity, Amounts: p.amounts}
 }
 

@@ -86,7 +86,7 @@ func TestTwoScrapesInOneBatch(t *testing.T) {
 	for i, cpu := range []float64{1.5, 3} {
 		require.Equal(t, second(float64(11+i)), uses[i].At)
 		require.Equal(t, time.Second, uses[i].Over)
-		require.Equal(t, cpu, uses[i].Amounts[fact.CPU])
+		require.InDelta(t, cpu, uses[i].Amounts[fact.CPU], 0)
 	}
 
 	// Regrouped into one resource, they are one interval.
@@ -98,7 +98,7 @@ func TestTwoScrapesInOneBatch(t *testing.T) {
 	require.Len(t, uses, 1)
 	require.Equal(t, second(12), uses[0].At)
 	require.Equal(t, 2*time.Second, uses[0].Over)
-	require.Equal(t, 4.5, uses[0].Amounts[fact.CPU])
+	require.InDelta(t, 4.5, uses[0].Amounts[fact.CPU], 0)
 }
 
 func TestDescribed(t *testing.T) {

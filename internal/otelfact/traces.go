@@ -82,7 +82,7 @@ func (d *Decoder) span(res *resource, span ptrace.Span) *spanCell {
 		c.first = end
 	}
 	failed := span.Status().Code() == ptrace.StatusCodeError || isFailed(span.Attributes())
-	c.add(binOf(time.Duration(end-start).Seconds(), 1), failed) //nolint:gosec // both were checked to fit
+	c.add(binOf(time.Duration(end-start).Seconds(), 1), failed)
 	if len(c.buckets) > 4*maxBuckets {
 		c.buckets = mergeEqual(c.buckets)
 	}

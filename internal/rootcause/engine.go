@@ -269,10 +269,10 @@ func (e *Engine) use(f fact.Use) error {
 		}
 		p = h.byPID[f.Process.PID]
 	}
-	h.blindDisk = h.blindDisk || math.IsNaN(f.Amounts[fact.DiskRead])
 	h.networked = h.networked || !math.IsNaN(f.Amounts[fact.NetworkReceive])
 	p.seen = max(p.seen, f.At.Unix())
 	w := p.workload
+	w.blind = math.IsNaN(f.Amounts[fact.DiskRead])
 	w.seen = max(w.seen, p.seen)
 	end, over := seconds(f.At), f.Over.Seconds()
 	for r, amount := range f.Amounts {

@@ -107,12 +107,18 @@ func (e *Engine) missing(sc *scene) []string {
 	if worst := max(sc.interval, view.Coarse); worst > 5 {
 		say("readings come every %.0f s: what happened within them cannot be put in order", worst)
 	}
-	blind, networked := false, false
+	blind, all, networked := 0, 0, false
 	for _, h := range sc.hosts {
-		blind, networked = blind || h.blindDisk, networked || h.networked
+		networked = networked || h.networked
+		all += len(h.workloads)
+		for _, w := range h.workloads {
+			if w.blind {
+				blind++
+			}
+		}
 	}
-	if blind {
-		say("the disk use of some processes could not be read")
+	if 20*blind > all {
+		say("the disk use of %d of %d workloads could not be read: grant CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", blind, all)
 	}
 	if !networked {
 		say("the network use of processes is not measured")

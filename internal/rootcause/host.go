@@ -15,7 +15,6 @@ type host struct {
 	name      string
 	first     int64 // Unix seconds of the first use of anything
 	last      int64 // Unix seconds up to which all is known
-	blindDisk bool  // the disk use of some processes could not be read
 	networked bool  // network use was told of some process
 	interval  float64
 	workloads []*workload // in the order in which they were first seen
@@ -60,6 +59,7 @@ type workload struct {
 	serves  []string // services whose work it does
 	used    [fact.NumResources]*series
 	members map[fact.Process]float64 // live processes, with their memory
+	blind   bool // its disk use could not be read
 	seen    int64
 }
 

@@ -38,7 +38,7 @@ const enoughBefore = 10
 
 func (e *Engine) newScene(v *victim) *scene {
 	ep := v.episode
-	sc := &scene{v: v, onset: ep.onset, from: ep.onset, to: min(ep.lastBad, ep.onset+e.p.After), totals: map[totalOf]total{}}
+	sc := &scene{v: v, onset: ep.bout, from: ep.bout, to: min(ep.lastBad, ep.bout+e.p.After), totals: map[totalOf]total{}}
 	first := int64(0)
 	for _, h := range e.hosts {
 		if v.id.Host == "" || h.name == v.id.Host {
@@ -56,7 +56,7 @@ func (e *Engine) newScene(v *victim) *scene {
 		}
 	}
 	sc.slack = e.p.OnsetSlack + int64(math.Ceil(max(sc.interval, ep.signal.View().Coarse)))
-	from, to := max(ep.onset-e.p.Before, first), ep.onset-e.p.BeforeGap
+	from, to := max(ep.bout-e.p.Before, first), ep.bout-e.p.BeforeGap
 	sc.usual = v.seconds(from, to, true)
 	if len(sc.usual) < enoughBefore {
 		sc.usual = v.seconds(from, to, false)

@@ -178,3 +178,22 @@ func TestAUnitIsOneWorkload(t *testing.T) {
 	require.Equal(t, "systemctl set-property --runtime nightly.service CPUWeight=1", throttle.Command)
 	require.Equal(t, rootcause.DoesNotWork, throttle.Works, "this host has no systemd")
 }
+
+func TestASecondBadTimeMayHaveAnotherCause(t *testing.T) {
+	w := contended(32) // the backup hurts from 120 to 160
+	w.jobs = append(w.jobs, job{pid: 700, command: "compile", from: 180, to: 220, cpu: 0.55})
+	w.latency = func(second int) float64 {
+		if second >= 120 && second < 160 || second >= 180 && second < 220 {
+			return 0.050
+		}
+		return 0.010
+	}
+	w.runDelay = func(second int) float64 { return 0.15 + 10*(w.latency(second)-0.010) }
+	list := verdicts(run(t, newEngine(t, nil), w.facts(220)))
+	require.Equal(t, "tar", list[0].Top().Workload.Name)
+	v := list[len(list)-1]
+	require.Equal(t, list[0].ID, v.ID, "half a minute of good latency would part two episodes; this was less")
+	require.Equal(t, "compile", v.Top().Workload.Name)
+	require.Equal(t, rootcause.ReasonCauseChanged, v.Reason)
+	require.Equal(t, rootcause.Cleared, v.Backups[0].Finding)
+}

@@ -29,6 +29,7 @@ type episode struct {
 	id       string
 	signal   *latency.Signal
 	onset    int64
+	bout     int64 // start of the present bad time: the onset, until it paused
 	detected time.Time
 	worst    float64
 	usual    float64 // latency before, seconds
@@ -155,11 +156,19 @@ func (e *Engine) judge(v *victim, at time.Time) []Event {
 	ep.signal = s
 	bad := s.Bad()
 	if bad {
+		if now.Second-ep.lastBad > pause {
+			v.past = append(v.past, period{ep.bout, ep.lastBad + e.p.BeforeGap})
+			ep.bout = now.Second - 1
+		}
 		ep.lastBad = now.Second
 		ep.worst = max(ep.worst, now.Latency)
 	}
 	return e.tell(v, at, bad)
 }
+
+// pause is how many good seconds part two bad times of one episode, so that the
+// second may have a cause of its own.
+const pause = 10
 
 func (e *Engine) open(v *victim, s *latency.Signal, at time.Time) []Event {
 	now := s.View()
@@ -171,7 +180,7 @@ func (e *Engine) open(v *victim, s *latency.Signal, at time.Time) []Event {
 		reason = ReasonObjectiveMissed
 	}
 	v.episode = &episode{
-		id: episodeID(v.id, now.Onset), signal: s, onset: now.Onset, detected: at,
+		id: episodeID(v.id, now.Onset), signal: s, onset: now.Onset, bout: now.Onset, detected: at,
 		worst: now.Latency, usual: known(now.Baseline), lastBad: now.Second, since: at,
 	}
 	return []Event{Episode{
@@ -278,7 +287,7 @@ func (e *Engine) close(v *victim, at time.Time, reason Reason) []Event {
 		events = append(events, verdict)
 	}
 	v.episode = nil
-	v.past = append(v.past, period{ep.onset, ep.lastBad + e.p.BeforeGap})
+	v.past = append(v.past, period{ep.bout, ep.lastBad + e.p.BeforeGap})
 	v.past = slices.DeleteFunc(v.past, func(p period) bool { return p.to < at.Unix()-2*window })
 	return events
 }

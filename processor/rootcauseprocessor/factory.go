@@ -91,9 +91,9 @@ func (s *sharing) createMetrics(ctx context.Context, set processor.Settings, cfg
 	if err != nil {
 		return nil, err
 	}
-	i.gauges = newOutlet(1, next.ConsumeMetrics, func(_ pmetric.Metrics, err error) { i.rt.gaugesRefused(err) })
-	tap := func(_ context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
-		i.rt.seeMetrics(md)
+	i.gauges = newOutlet(1, next.ConsumeMetrics, func(_ context.Context, _ pmetric.Metrics, err error) { i.rt.gaugesRefused(err) })
+	tap := func(ctx context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
+		i.rt.seeMetrics(ctx, md)
 		return md, nil
 	}
 	return processorhelper.NewMetrics(ctx, set, cfg, next, tap, i.options()...)
@@ -104,8 +104,8 @@ func (s *sharing) createTraces(ctx context.Context, set processor.Settings, cfg 
 	if err != nil {
 		return nil, err
 	}
-	tap := func(_ context.Context, td ptrace.Traces) (ptrace.Traces, error) {
-		i.rt.seeTraces(td)
+	tap := func(ctx context.Context, td ptrace.Traces) (ptrace.Traces, error) {
+		i.rt.seeTraces(ctx, td)
 		return td, nil
 	}
 	return processorhelper.NewTraces(ctx, set, cfg, next, tap, i.options()...)
@@ -116,10 +116,10 @@ func (s *sharing) createLogs(ctx context.Context, set processor.Settings, cfg co
 	if err != nil {
 		return nil, err
 	}
-	i.events = newOutlet(eventBacklog, next.ConsumeLogs, func(ld plog.Logs, err error) { i.rt.eventsRefused(ld, err) })
+	i.events = newOutlet(eventBacklog, next.ConsumeLogs, i.rt.eventsRefused)
 	i.rt.joinLogs()
-	tap := func(_ context.Context, ld plog.Logs) (plog.Logs, error) {
-		i.rt.seeLogs(ld)
+	tap := func(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
+		i.rt.seeLogs(ctx, ld)
 		return ld, nil
 	}
 	return processorhelper.NewLogs(ctx, set, cfg, next, tap, i.options()...)

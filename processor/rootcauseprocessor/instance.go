@@ -34,11 +34,11 @@ func (i *instance) options() []processorhelper.Option {
 func (i *instance) start(context.Context, component.Host) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if err := i.rt.start(); err != nil {
+	if err := i.rt.start(); err != nil { //nolint:contextcheck // the engine outlives the context of Start
 		return err
 	}
 	i.started = true
-	i.rt.attach(i.events, i.gauges)
+	i.rt.attach(i.events, i.gauges) //nolint:contextcheck // the outlets outlive it too
 	return nil
 }
 

@@ -20,14 +20,14 @@ func (rt *runtime) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			rt.drain() // for the journal
+			rt.drain(ctx) // for the journal
 			return
 		case <-rt.queue.ready:
-			rt.drain()
+			rt.drain(ctx)
 		case <-ticker.C:
-			rt.tick()
+			rt.tick(ctx)
 		case flushed := <-rt.flushing:
-			rt.tick()
+			rt.tick(ctx)
 			close(flushed)
 		}
 	}
@@ -47,27 +47,27 @@ func (rt *runtime) flush(ctx context.Context) {
 }
 
 // drain gives the engine the facts that wait for it.
-func (rt *runtime) drain() {
+func (rt *runtime) drain(ctx context.Context) {
 	for _, facts := range rt.queue.take() {
-		rt.step(facts)
+		rt.step(ctx, facts)
 	}
 }
 
 // tick gives the engine what waits and tells it the time.
-func (rt *runtime) tick() {
+func (rt *runtime) tick(ctx context.Context) {
 	now := time.Now().UTC().Round(0) // without the monotonic clock: a journal has none
-	rt.drain()
-	rt.step(rt.advance(now))
-	rt.step([]fact.Fact{fact.Tick{At: now}})
+	rt.drain(ctx)
+	rt.step(ctx, rt.advance(ctx, now))
+	rt.step(ctx, []fact.Fact{fact.Tick{At: now}})
 	if now.Sub(rt.lastGauges) >= rt.cfg.MetricsInterval || now.Before(rt.lastGauges) {
 		rt.lastGauges = now
 		rt.expose(now)
 	}
-	rt.counters.report(now)
+	rt.counters.report(ctx, now)
 }
 
 // step gives the engine facts in their order, and sends out what follows.
-func (rt *runtime) step(facts []fact.Fact) {
+func (rt *runtime) step(ctx context.Context, facts []fact.Fact) {
 	var events []rootcause.Event
 	for _, f := range facts {
 		more, err := rt.engine.Step(f)
@@ -75,24 +75,24 @@ func (rt *runtime) step(facts []fact.Fact) {
 		events = append(events, more...)
 	}
 	if rt.recorder != nil {
-		rt.recorder.add(facts)
+		rt.recorder.add(ctx, facts)
 	}
 	if len(events) > 0 {
-		rt.counters.made(events)
-		rt.emit(events)
+		rt.counters.made(ctx, events)
+		rt.emit(ctx, events)
 	}
 }
 
 // emit puts events into the logs pipelines.
-func (rt *runtime) emit(events []rootcause.Event) {
+func (rt *runtime) emit(ctx context.Context, events []rootcause.Event) {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	if len(rt.events) == 0 {
-		rt.counters.lost(len(events), lostShutDown, nil)
+		rt.counters.lost(ctx, len(events), lostShutDown, nil)
 	}
 	for _, o := range rt.events {
 		if !o.offer(newLogs(events)) {
-			rt.counters.lost(len(events), lostFull, nil)
+			rt.counters.lost(ctx, len(events), lostFull, nil)
 		}
 	}
 }
@@ -116,8 +116,8 @@ func (rt *runtime) expose(now time.Time) {
 	}
 }
 
-func (rt *runtime) eventsRefused(ld plog.Logs, err error) {
-	rt.counters.lost(ld.LogRecordCount(), lostRefused, err)
+func (rt *runtime) eventsRefused(ctx context.Context, ld plog.Logs, err error) {
+	rt.counters.lost(ctx, ld.LogRecordCount(), lostRefused, err)
 }
 
 func (rt *runtime) gaugesRefused(err error) {

@@ -13,25 +13,25 @@ const shutdownGrace = 5 * time.Second
 // own, so that a pipeline that blocks stops nothing else.
 type outlet[T any] struct {
 	consume func(context.Context, T) error
-	refused func(T, error)
+	refused func(context.Context, T, error)
 	waiting chan T
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
 
 // newOutlet makes an outlet in which a number of items may wait.
-func newOutlet[T any](backlog int, consume func(context.Context, T) error, refused func(T, error)) *outlet[T] {
+func newOutlet[T any](backlog int, consume func(context.Context, T) error, refused func(context.Context, T, error)) *outlet[T] {
 	return &outlet[T]{consume: consume, refused: refused, waiting: make(chan T, backlog), done: make(chan struct{})}
 }
 
 func (o *outlet[T]) start() {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:gosec // stop calls it
 	o.cancel = cancel
 	go func() {
 		defer close(o.done)
 		for item := range o.waiting {
 			if err := o.consume(ctx, item); err != nil {
-				o.refused(item, err)
+				o.refused(ctx, item, err)
 			}
 		}
 	}()

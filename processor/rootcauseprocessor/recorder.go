@@ -31,14 +31,16 @@ func startRecorder(cfg *JournalConfig, limit int, counters *counters) (*recorder
 		file: file, queue: newQueue(limit), counters: counters,
 		stopping: make(chan struct{}), done: make(chan struct{}),
 	}
-	go r.run()
+	go r.run(context.Background())
 	return r, nil
 }
 
 // add records facts.
-func (r *recorder) add(facts []fact.Fact) { r.counters.unwritten(int64(r.queue.add(facts))) }
+func (r *recorder) add(ctx context.Context, facts []fact.Fact) {
+	r.counters.unwritten(ctx, int64(r.queue.add(facts)))
+}
 
-func (r *recorder) run() {
+func (r *recorder) run(ctx context.Context) {
 	defer close(r.done)
 	for stopping := false; !stopping; {
 		select {
@@ -52,16 +54,16 @@ func (r *recorder) run() {
 			}
 		}
 		_ = r.file.Flush()
-		r.count()
+		r.count(ctx)
 	}
 	r.closeErr = r.file.Close()
-	r.count()
+	r.count(ctx)
 }
 
 // count tells what the file dropped since the last time.
-func (r *recorder) count() {
+func (r *recorder) count(ctx context.Context) {
 	dropped := r.file.Dropped()
-	r.counters.unwritten(dropped - r.dropped)
+	r.counters.unwritten(ctx, dropped-r.dropped)
 	r.dropped = dropped
 }
 

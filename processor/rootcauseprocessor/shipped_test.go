@@ -3,6 +3,7 @@ package rootcauseprocessor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,9 +57,7 @@ func (s *site) second(n int) pmetric.Metrics {
 	process := func(pid int, command string, born time.Time, read, waited float64) {
 		id := func(more map[string]any) map[string]any {
 			all := map[string]any{"process.pid": pid, "process.creation.time": born.UTC().Format("2006-01-02T15:04:05.000Z"), "process.executable.name": command}
-			for k, v := range more {
-				all[k] = v
-			}
+			maps.Copy(all, more)
 			return all
 		}
 		start := pcommon.NewTimestampFromTime(born)

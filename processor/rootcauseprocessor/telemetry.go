@@ -64,8 +64,7 @@ func (c *counters) fact(f fact.Fact, err error) {
 }
 
 // report hands on what was counted, and complains from time to time.
-func (c *counters) report(now time.Time) {
-	ctx := context.Background()
+func (c *counters) report(ctx context.Context, now time.Time) {
 	for kind, n := range c.taken {
 		c.tel.RootcauseFacts.Add(ctx, n, with("kind", string(kind)))
 	}
@@ -91,35 +90,34 @@ func (c *counters) report(now time.Time) {
 }
 
 // dropped counts facts that found no room in the queue.
-func (c *counters) dropped(n int) {
+func (c *counters) dropped(ctx context.Context, n int) {
 	c.unqueued.Add(int64(n))
-	c.tel.RootcauseFactsDropped.Add(context.Background(), int64(n))
+	c.tel.RootcauseFactsDropped.Add(ctx, int64(n))
 }
 
 // unwritten counts facts that are not in the journal.
-func (c *counters) unwritten(n int64) {
+func (c *counters) unwritten(ctx context.Context, n int64) {
 	if n > 0 {
 		c.unrecorded.Add(n)
-		c.tel.RootcauseJournalDropped.Add(context.Background(), n)
+		c.tel.RootcauseJournalDropped.Add(ctx, n)
 	}
 }
 
 // skipped counts what could not be decoded.
-func (c *counters) skipped(why map[otelfact.Reason]int64) {
+func (c *counters) skipped(ctx context.Context, why map[otelfact.Reason]int64) {
 	for reason, n := range why {
-		c.tel.RootcauseItemsSkipped.Add(context.Background(), n, with("reason", string(reason)))
+		c.tel.RootcauseItemsSkipped.Add(ctx, n, with("reason", string(reason)))
 	}
 }
 
 // lost counts events that did not get into a logs pipeline.
-func (c *counters) lost(n int, why string, err error) {
-	c.tel.RootcauseEventsDropped.Add(context.Background(), int64(n), with("reason", why))
+func (c *counters) lost(ctx context.Context, n int, why string, err error) {
+	c.tel.RootcauseEventsDropped.Add(ctx, int64(n), with("reason", why))
 	c.log.Error("Events did not get into the logs pipeline", zap.Int("events", n), zap.String("reason", why), zap.Error(err))
 }
 
 // made counts and logs what the engine found.
-func (c *counters) made(events []rootcause.Event) {
-	ctx := context.Background()
+func (c *counters) made(ctx context.Context, events []rootcause.Event) {
 	for _, e := range events {
 		switch e := e.(type) {
 		case rootcause.Window:
