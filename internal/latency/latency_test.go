@@ -162,10 +162,11 @@ func TestAnEpisodeClosesAfterHalfAMinute(t *testing.T) {
 	seconds(20, 0.100)
 	require.True(t, s.View().Alarm)
 	require.True(t, s.Bad())
-	seconds(29, 0.010)
+	seconds(15, 0.010)
 	require.True(t, s.View().Alarm)
 	require.False(t, s.Bad())
-	seconds(1, 0.010)
+	seconds(1, 0.100) // a stray second does not prolong it by another half minute
+	seconds(14, 0.010)
 	require.False(t, s.View().Alarm)
 	require.InEpsilon(t, 0.010, s.View().Baseline, 0.05, "the incident taught the baseline nothing")
 }

@@ -20,8 +20,9 @@ type Params struct {
 	Threshold   float64
 	Hold        int
 	MinRatio    float64 // of latency to baseline under which nobody cares
-	CloseSigma  float64 // over the median, under which a second is good
-	CloseAfter  int64   // good seconds that end an episode
+	CloseSigma  float64 // over the median, under which latency is good again
+	CloseAfter  int     // seconds over which it must be, on average, to end an episode
+	BadOver     int     // seconds over which it is judged whether it is bad now
 	AcceptAfter int64   // seconds of alarm after which worse is the new usual
 	Missed      float64 // requests that should have come until silence is a stall
 }
@@ -31,7 +32,7 @@ func DefaultParams() Params {
 	return Params{
 		Quantile: 0.95, MinRequests: 20, MaxPool: 30, HalfLife: 7 * 24 * 3600,
 		Clip: 4, Drift: 0.5, Threshold: 10, Hold: 3,
-		MinRatio: 1.3, CloseSigma: 1, CloseAfter: 30, AcceptAfter: 24 * 3600, Missed: 10,
+		MinRatio: 1.3, CloseSigma: 1, CloseAfter: 30, BadOver: 5, AcceptAfter: 24 * 3600, Missed: 10,
 	}
 }
 
@@ -57,7 +58,7 @@ type Signal struct {
 
 	alarmed bool
 	onset   int64
-	good    int64 // good seconds in a row, while alarmed
+	lately  []float64 // clipped z of the last CloseAfter seconds of the alarm
 	now     View
 }
 
@@ -197,28 +198,41 @@ func (s *Signal) detect(second int64, v *View) {
 	}
 	alarm := s.detector.Step(second, z)
 	if !s.alarmed && alarm {
-		s.alarmed, s.good, s.onset = true, 0, s.detector.Onset()
+		s.alarmed, s.onset, s.lately = true, s.detector.Onset(), nil
 	}
 	if s.alarmed {
-		if !v.Missed && (v.Z <= s.p.CloseSigma || !worth) {
-			s.good++
-		} else {
-			s.good = 0
-		}
 		v.Onset = s.onset
-		if second-s.onset > s.p.AcceptAfter {
-			s.baseline, s.good = Baseline{HalfLife: s.p.HalfLife}, s.p.CloseAfter
+		s.lately = append(s.lately, min(max(z, -s.p.Clip), s.p.Clip))
+		s.lately = s.lately[max(0, len(s.lately)-s.p.CloseAfter):]
+		usual := second-s.onset > s.p.AcceptAfter
+		if usual {
+			s.baseline = Baseline{HalfLife: s.p.HalfLife}
 		}
-		if s.good >= s.p.CloseAfter {
-			s.alarmed = false
-			s.detector.Reset()
+		if usual || s.recovered() {
+			s.Reset()
 		}
 	}
 	v.Alarm = s.alarmed
 }
 
-// Bad reports whether the last judged second was worse than usual.
-func (s *Signal) Bad() bool { return s.alarmed && s.good == 0 }
+// recovered is whether latency has been good for long enough, on average: with
+// few requests a second, single seconds stray however well the service is.
+func (s *Signal) recovered() bool {
+	return len(s.lately) == s.p.CloseAfter && mean(s.lately) <= s.p.CloseSigma
+}
+
+// Bad reports whether an alarm is on and the last seconds were bad, on average.
+func (s *Signal) Bad() bool {
+	return s.alarmed && mean(s.lately[max(0, len(s.lately)-s.p.BadOver):]) > s.p.CloseSigma
+}
+
+func mean(list []float64) float64 {
+	var sum float64
+	for _, x := range list {
+		sum += x
+	}
+	return sum / float64(max(len(list), 1))
+}
 
 // learn holds samples back until nothing speaks for a rise any more, so that
 // the first seconds of an incident do not become usual.

@@ -35,11 +35,11 @@ func TestPageOfADemonstration(t *testing.T) {
 	}))
 	keep(t, page.Bytes())
 	text := page.String()
-	has(t, text, "More traffic than usual slowed shop.")
-	has(t, text, "tar (PID 900) slowed shop by taking CPU time.")
-	has(t, text, `<span class="tag tag-cleared">cleared</span>`)
-	has(t, text, `<span class="tag tag-charged">charged</span>`)
-	has(t, text, "echo 19 &gt; /proc/900/autogroup")
+	// What the engine decides is tested with the engine.
+	has(t, text, "2 slowdowns")
+	has(t, text, "tar (PID 900)")
+	has(t, text, "restic (PID 800)")
+	has(t, text, "meant to harm")
 	has(t, text, "a greedy backup")
 	require.Less(t, page.Len(), 1<<20)
 }

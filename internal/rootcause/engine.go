@@ -33,10 +33,16 @@ type Engine struct {
 	victims []*victim
 	windows *backup.Tracker
 	opened  []backup.Window // since the last tick
-	serving map[pidOf]string
+	serving map[pidOf]served
 	now     time.Time // of the last tick
 	swept   time.Time
 	procs   int
+}
+
+// served is the service that a process said it serves, and when.
+type served struct {
+	service string
+	at      int64
 }
 
 type pidOf struct {
@@ -47,7 +53,7 @@ type pidOf struct {
 // New is an engine that has seen nothing. The catalogue is only read.
 func New(p Params, c *catalog.Catalog) *Engine {
 	return &Engine{
-		p: p, catalog: c, byHost: map[string]*host{}, serving: map[pidOf]string{},
+		p: p, catalog: c, byHost: map[string]*host{}, serving: map[pidOf]served{},
 		windows: backup.NewTracker(p.BackupGrace, time.Duration(p.Before)*time.Second, p.MaxWindows),
 	}
 }
@@ -165,6 +171,9 @@ func (e *Engine) described(d fact.Described) error {
 		e.procs++
 	case p.described.Process != d.Process: // the PID was reused
 		delete(p.workload.members, p.described.Process)
+		if key := (pidOf{h.name, d.Process.PID}); e.serving[key].at <= p.seen {
+			delete(e.serving, key) // it was said of the one before
+		}
 	}
 	w, err := e.workload(h, d)
 	if err != nil {
@@ -185,8 +194,8 @@ func (e *Engine) described(d fact.Described) error {
 			e.rename(w, d)
 		}
 	}
-	if service := e.serving[pidOf{h.name, d.Process.PID}]; service != "" {
-		w.serve(service)
+	if s, ok := e.serving[pidOf{h.name, d.Process.PID}]; ok {
+		w.serve(s.service)
 	}
 	for service, names := range e.p.Services {
 		if slices.Contains(names, d.Command) || slices.Contains(names, w.key.unit) && w.key.unit != "" {
@@ -248,10 +257,10 @@ func (e *Engine) serves(f fact.Serves) error {
 		p.workload.serve(f.Service)
 	}
 	key := pidOf{h.name, f.Process.PID}
-	if len(e.serving) >= e.p.MaxProcesses && e.serving[key] == "" {
+	if _, known := e.serving[key]; !known && len(e.serving) >= e.p.MaxProcesses {
 		return fmt.Errorf("serving processes: %w to %d", ErrBound, e.p.MaxProcesses)
 	}
-	e.serving[key] = f.Service
+	e.serving[key] = served{f.Service, f.At.Unix()}
 	return nil
 }
 
@@ -351,8 +360,8 @@ func (e *Engine) forget(at time.Time) {
 		h.forget(at.Unix()-window, at.Add(-2*time.Minute).Unix())
 		e.procs += len(h.byPID)
 	}
-	for key := range e.serving {
-		if h := e.byHost[key.host]; h == nil || h.byPID[key.pid] == nil {
+	for key, s := range e.serving {
+		if h := e.byHost[key.host]; s.at < at.Unix()-window && (h == nil || h.byPID[key.pid] == nil) {
 			delete(e.serving, key)
 		}
 	}
@@ -366,7 +375,7 @@ func (e *Engine) rebase(at time.Time) []Event {
 		events = append(events, e.close(v, at, ReasonVictimVanished)...)
 		v.rebase()
 	}
-	e.hosts, e.byHost, e.serving = nil, map[string]*host{}, map[pidOf]string{}
+	e.hosts, e.byHost, e.serving = nil, map[string]*host{}, map[pidOf]served{}
 	e.windows = backup.NewTracker(e.p.BackupGrace, time.Duration(e.p.Before)*time.Second, e.p.MaxWindows)
 	e.opened, e.procs, e.now, e.swept = nil, 0, at, at
 	return events

@@ -59,7 +59,7 @@ type workload struct {
 	serves  []string // services whose work it does
 	used    [fact.NumResources]*series
 	members map[fact.Process]float64 // live processes, with their memory
-	blind   bool // its disk use could not be read
+	blind   bool                     // its disk use could not be read
 	seen    int64
 }
 

@@ -14,8 +14,15 @@ func closeness(seconds int64) float64 { return math.Exp(-float64(seconds) / 10) 
 func (e *Engine) rivals(sc *scene, candidates []scored) []scored {
 	return []scored{
 		e.surge(sc), e.ownWork(sc), e.faultyDisk(sc, candidates), e.upstream(sc, candidates),
-		{Suspect: Suspect{Cause: UnknownCause}, score: e.p.Weights.Unknown},
+		e.unknown(),
 	}
+}
+
+// unknown is what is left when nothing that is measured explains enough.
+func (e *Engine) unknown() scored {
+	s := scored{Suspect: Suspect{Cause: UnknownCause}}
+	s.add(Evidence{Name: "unexplained", Unit: "1", Weight: e.p.Weights.Unknown, Sentence: "something that is not measured here"})
+	return s
 }
 
 func (e *Engine) surge(sc *scene) scored {

@@ -36,7 +36,7 @@ func declared(t *testing.T) map[string]bool {
 	read(t, "receiver/procfsreceiver/metadata.yaml", &meta)
 	require.NotEmpty(t, meta.Metrics)
 	for name, m := range meta.Metrics {
-		kind := otlptranslator.MetricTypeGauge
+		var kind otlptranslator.MetricType = otlptranslator.MetricTypeGauge
 		if m.Sum != nil {
 			kind = otlptranslator.MetricTypeNonMonotonicCounter
 			if m.Sum.Monotonic {
