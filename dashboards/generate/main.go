@@ -39,7 +39,7 @@ func render() ([]byte, error) {
 // number gives each panel an ID, by which links and annotations name it.
 func number(panels []dashboard.PanelOrRowPanel) {
 	for i := range panels {
-		id := uint32(i + 1) //nolint:gosec // There are not that many panels.
+		id := uint32(i + 1)
 		if panels[i].Panel != nil {
 			panels[i].Panel.Id = &id
 		}

@@ -51,7 +51,8 @@ func verdictTable() *table.PanelBuilder {
 		}}).
 		OverrideByName("Probability", []dashboard.DynamicConfigValue{
 			{Id: "custom.cellOptions", Value: map[string]any{"type": "gauge", "mode": "basic"}},
-			{Id: "min", Value: 0}, {Id: "max", Value: 1},
+			{Id: "min", Value: 0},
+			{Id: "max", Value: 1},
 		})
 }
 

@@ -30,7 +30,7 @@ type Params struct {
 // DefaultParams are those of the project's measurements.
 func DefaultParams() Params {
 	return Params{
-		Quantile: 0.95, MinRequests: 20, MaxPool: 30, HalfLife: 7 * 24 * 3600,
+		Quantile: 0.95, MinRequests: 20, MaxPool: 10, HalfLife: 7 * 24 * 3600,
 		Clip: 4, Drift: 0.5, Threshold: 10, Hold: 3,
 		MinRatio: 1.3, CloseSigma: 1, CloseAfter: 30, BadOver: 5, AcceptAfter: 24 * 3600, Missed: 10,
 	}

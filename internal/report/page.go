@@ -103,7 +103,7 @@ func newPage(in Input, s *story) *page {
 	p := &page{Caption: clean(in.Title, 120), Notices: b.notices()}
 	for i, v := range s.verdicts {
 		if i == maxVerdicts {
-			p.More = fmt.Sprintf("%s more are not shown.", count(len(s.verdicts)-maxVerdicts, "verdict", "verdicts"))
+			p.More = count(len(s.verdicts)-maxVerdicts, "more verdict is", "more verdicts are") + " not shown."
 			break
 		}
 		p.Verdicts = append(p.Verdicts, b.verdict(i, v))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -84,8 +85,8 @@ type row struct {
 func (b *builder) timeline(acts []Act) *timeline {
 	t := &timeline{
 		Ticks: b.span.ticks(),
-		From:  fmt.Sprint(b.span.start.UnixMilli()),
-		To:    fmt.Sprint(b.span.end.UnixMilli()),
+		From:  strconv.FormatInt(b.span.start.UnixMilli(), 10),
+		To:    strconv.FormatInt(b.span.end.UnixMilli(), 10),
 	}
 	for _, e := range b.episodes[:min(len(b.episodes), 200)] {
 		t.Shades = append(t.Shades, b.bar(e.Onset, e.End, "shade", ""))

@@ -181,9 +181,9 @@ func seq(facts []fact.Fact) iter.Seq2[fact.Fact, error] {
 	}
 }
 
-func engine(t testing.TB) *rootcause.Engine {
-	t.Helper()
+func engine(tb testing.TB) *rootcause.Engine {
+	tb.Helper()
 	c, err := files.Default()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return rootcause.New(rootcause.DefaultParams(), c)
 }

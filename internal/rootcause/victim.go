@@ -108,23 +108,18 @@ func (v *victim) rebase() {
 	v.rate, v.past, v.episode = series{}, nil, nil
 }
 
-// worst is the signal that shows the trouble most: alarmed ones first, then the
-// one furthest over its band. Nil if there is none.
-func (v *victim) worst() *latency.Signal {
-	var worst *latency.Signal
+// shown is the signal that tells of the victim's state: the first that is
+// alarmed, else the first. Nil if there is none.
+func (v *victim) shown() *latency.Signal {
 	for _, s := range v.signals {
-		if worst == nil || moreTrouble(s.View(), worst.View()) {
-			worst = s
+		if s.View().Alarm {
+			return s
 		}
 	}
-	return worst
-}
-
-func moreTrouble(a, b latency.View) bool {
-	if a.Alarm != b.Alarm {
-		return a.Alarm
+	if len(v.signals) == 0 {
+		return nil
 	}
-	return a.Alarm && a.Z > b.Z
+	return v.signals[0]
 }
 
 // silentAfter is how long nothing is heard of a victim until its episode ends
@@ -133,7 +128,7 @@ const silentAfter = 5 * time.Minute
 
 // judge moves a victim's episode and verdict on to a moment.
 func (e *Engine) judge(v *victim, at time.Time) []Event {
-	s := v.worst()
+	s := v.shown()
 	if s == nil {
 		return nil
 	}
@@ -264,7 +259,7 @@ func (e *Engine) say(v *victim, at time.Time, phase Phase, reason Reason) Verdic
 	verdict := Verdict{
 		ID: ep.id, Phase: phase, Reason: reason, At: at, Victim: v.id, Onset: moment(ep.onset),
 		State: d.state, Suspects: d.suspects, Backups: d.backups, Missing: d.missing, Remedies: d.remedies,
-		Latency: known(now.Latency), Baseline: ep.usual, RequestRate: now.Rate, UsualRate: d.usualRate,
+		Latency: known(now.Latency), Baseline: ep.usual, RequestRate: v.signals[0].View().Rate, UsualRate: d.usualRate,
 	}
 	ep.verdict = &verdict
 	return verdict
@@ -302,14 +297,15 @@ func episodeID(id Victim, onset int64) string {
 func (e *Engine) Snapshot() Snapshot {
 	snapshot := Snapshot{At: e.now, Backups: e.windows.Active(), Top: e.top()}
 	for _, v := range e.victims {
-		s := v.worst()
+		s := v.shown()
 		if s == nil {
 			continue
 		}
 		now := s.View()
+		requests := v.signals[0].View()
 		view := VictimView{
 			Victim: v.id, Latency: now.Latency, Baseline: now.Baseline, Upper: now.Upper,
-			Rate: now.Rate, ErrorRate: now.Errors, LastSample: moment(now.Second),
+			Rate: requests.Rate, ErrorRate: requests.Errors, LastSample: moment(now.Second),
 		}
 		if ep := v.episode; ep != nil {
 			view.InEpisode = true
