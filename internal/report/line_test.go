@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otel-culprit/culprit/internal/backup"
 )
 
 func TestLineKeepsItsExtremes(t *testing.T) {
@@ -116,4 +118,21 @@ func TestWords(t *testing.T) {
 	} {
 		require.Equal(t, want, got)
 	}
+}
+
+func TestLaneShowsTheLargestBesideManyBackups(t *testing.T) {
+	var list []rankedLines
+	for i := range int64(20) {
+		list = append(list, rankedLines{&workloadLines{workload: backup.Workload{Name: "tar", PID: i}}, 0.1, rankBackup})
+	}
+	list = append(list,
+		rankedLines{&workloadLines{workload: backup.Workload{Name: "reader"}}, 40, rankLarge},
+		rankedLines{&workloadLines{workload: backup.Workload{Name: "idle"}}, 0.01, rankLarge},
+		rankedLines{&workloadLines{workload: backup.Workload{Name: "culprit"}}, 3, rankCulprit},
+	)
+	var names []string
+	for _, w := range choose(list, 0.8) {
+		names = append(names, w.workload.Name)
+	}
+	require.Equal(t, []string{"culprit", "tar", "tar", "tar", "reader"}, names)
 }

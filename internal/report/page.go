@@ -18,6 +18,7 @@ const (
 	maxVerdicts = 20
 	maxSuspects = 8
 	maxItems    = 12
+	maxInCard   = 3 // backups
 	maxPhases   = 12
 )
 
@@ -54,8 +55,9 @@ type verdict struct {
 	Facts    []labelled
 	Why      []string
 	Rival    string
-	Before   string // what it was surer of before
-	Findings []finding
+	Before   string    // what it was surer of before
+	Findings []finding // charged first
+	Others   string    // findings left out of the card
 	Suspects []suspect
 	Rest     string // suspects left out
 	Evidence []evidence
@@ -310,8 +312,13 @@ func (b *builder) verdict(i int, st verdictStory) verdict {
 		out.Evidence = evidenceOf(top, names)
 	}
 	out.Before = b.surerBefore(st)
-	for _, backup := range v.Backups[:min(len(v.Backups), maxItems)] {
+	backups := slices.Clone(v.Backups)
+	slices.SortStableFunc(backups, func(a, c rootcause.Backup) int { return int(c.Finding) - int(a.Finding) })
+	for _, backup := range backups[:min(len(backups), maxItems)] {
 		out.Findings = append(out.Findings, b.finding(backup, names))
+	}
+	if n := len(backups) - maxInCard; n > 0 {
+		out.Others = count(n, "more backup", "more backups") + ", see below."
 	}
 	b.rank(&out, v, names)
 	for _, m := range v.Missing[:min(len(v.Missing), maxItems)] {

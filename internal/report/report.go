@@ -65,7 +65,7 @@ func Write(w io.Writer, in Input) error {
 		return errors.New("a report needs an engine")
 	}
 	s := gather(in)
-	tmpl, err := template.New("page.html.tmpl").Funcs(template.FuncMap{"px": px}).ParseFS(assets, "page.html.tmpl")
+	tmpl, err := template.New("page.html.tmpl").Funcs(template.FuncMap{"px": px, "inCard": func(i int) bool { return i < maxInCard }}).ParseFS(assets, "page.html.tmpl")
 	if err != nil {
 		return fmt.Errorf("parsing the page's template: %w", err)
 	}

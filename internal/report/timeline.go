@@ -18,7 +18,8 @@ const (
 	maxVictims  = 3
 	maxRows     = 12
 	maxFlags    = 40
-	maxDrawn    = 6 // workloads in one lane
+	maxDrawn    = 7 // workloads in one lane
+	maxOfRank   = 3 // of them, for being a backup or a suspect
 	maxPressure = 9
 	maxDevices  = 4
 )
@@ -312,6 +313,9 @@ func (b *builder) backupLane() lane {
 	l := lane{Title: "Backups", Desc: fmt.Sprintf("When backups ran: %s.", count(len(b.windows), "run", "runs"))}
 	for _, k := range order {
 		r := rows[k]
+		if n := len(r.Bars); n > 1 {
+			r.Label = fmt.Sprintf("%s, %d runs", toolName(k.tool, clean(k.name, nameLength)), n)
+		}
 		switch {
 		case found[k]["charged"] > 0:
 			r.Tag, r.TagClass = "charged", "tag-charged"
@@ -361,12 +365,7 @@ func (b *builder) useLane(i int, r rootcause.Shared) (lane, bool) {
 	if r != rootcause.SharedCPU && r != rootcause.SharedDisk && !b.suspected(r) {
 		return lane{}, false
 	}
-	type ranked struct {
-		*workloadLines
-		peak float64
-		rank int
-	}
-	var list []ranked
+	var list []rankedLines
 	highest := 0.0
 	for _, w := range b.workloads {
 		_, peak, ok := w.use[i].extremes()
@@ -374,16 +373,12 @@ func (b *builder) useLane(i int, r rootcause.Shared) (lane, bool) {
 			continue
 		}
 		highest = math.Max(highest, peak)
-		list = append(list, ranked{w, peak, b.colours.rank(w.workload)})
+		list = append(list, rankedLines{w, peak, b.colours.rank(w.workload)})
 	}
 	if len(list) == 0 {
 		return lane{}, false
 	}
-	list = slices.DeleteFunc(list, func(w ranked) bool { return w.peak < highest/50 && w.rank > rankBackup })
-	slices.SortFunc(list, func(a, c ranked) int {
-		return cmp.Or(cmp.Compare(a.rank, c.rank), cmp.Compare(c.peak, a.peak), compareWorkloads(a.workload, c.workload))
-	})
-	list = list[:min(len(list), maxDrawn)]
+	list = choose(list, highest/50)
 	floor := map[rootcause.Shared]float64{rootcause.SharedCPU: 0.1, rootcause.SharedMemory: 1e6}[r]
 	if floor == 0 {
 		floor = 100e3
@@ -404,6 +399,39 @@ func (b *builder) useLane(i int, r rootcause.Shared) (lane, bool) {
 	}
 	slices.Reverse(l.Lines)
 	return l, true
+}
+
+// rankedLines is a workload with its place in a lane.
+type rankedLines struct {
+	*workloadLines
+	peak float64
+	rank int
+}
+
+// choose picks the workloads of a lane, the suspects first: some of each rank
+// for what they are, the others for how much they used. Twenty backups of
+// nothing must not hide the one process that reads.
+func choose(list []rankedLines, least float64) []rankedLines {
+	byRank := func(a, c rankedLines) int {
+		return cmp.Or(cmp.Compare(a.rank, c.rank), cmp.Compare(c.peak, a.peak), compareWorkloads(a.workload, c.workload))
+	}
+	slices.SortFunc(list, byRank)
+	var chosen, others []rankedLines
+	taken := map[int]int{}
+	for _, w := range list {
+		if w.rank <= rankBackup && taken[w.rank] < maxOfRank && len(chosen) < maxDrawn {
+			taken[w.rank]++
+			chosen = append(chosen, w)
+		} else if w.peak >= least {
+			others = append(others, w)
+		}
+	}
+	slices.SortFunc(others, func(a, c rankedLines) int {
+		return cmp.Or(cmp.Compare(c.peak, a.peak), byRank(a, c))
+	})
+	chosen = append(chosen, others[:min(len(others), maxDrawn-len(chosen))]...)
+	slices.SortFunc(chosen, byRank)
+	return chosen
 }
 
 func unitOf(r rootcause.Shared) string {
