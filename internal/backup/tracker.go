@@ -18,35 +18,47 @@ type Tracker struct {
 
 type entry struct {
 	Window
-	seen time.Time
+	seen  time.Time
+	every time.Duration
 }
 
-// NewTracker closes a window when its backup was not seen for grace, and
-// remembers it for keep. At most limit windows are active at a time.
+// NewTracker closes a window when its backup was not seen for grace, or for two
+// and a half intervals between readings if that is longer, and remembers it for
+// keep. At most limit windows are active at a time.
 func NewTracker(grace, keep time.Duration, limit int) *Tracker {
 	return &Tracker{grace: grace, keep: keep, limit: limit}
 }
 
-// Seen says that a workload's backup by a tool was alive at a time; started is
-// when its process began, zero if unknown. It returns the window and whether
-// this opened it; ok is false if there are too many windows.
-func (t *Tracker) Seen(w Workload, tool string, at, started time.Time) (window Window, opened, ok bool) {
+// Sign is one sight of a backup that is alive.
+type Sign struct {
+	Workload Workload
+	Tool     string
+	At       time.Time
+	Started  time.Time     // when its process began; zero if unknown
+	Every    time.Duration // interval between readings
+}
+
+// Seen takes a sign of life. It returns the backup's window and whether this
+// opened it; ok is false if there are too many windows.
+func (t *Tracker) Seen(s Sign) (window Window, opened, ok bool) {
 	for i := range t.active {
-		if e := &t.active[i]; e.Workload == w && e.Tool == tool {
-			if at.After(e.seen) {
-				e.seen = at
+		if e := &t.active[i]; e.Workload == s.Workload && e.Tool == s.Tool {
+			if s.At.After(e.seen) {
+				e.seen = s.At
 			}
+			e.every = s.Every
 			return e.Window, false, true
 		}
 	}
 	if len(t.active) >= t.limit {
 		return Window{}, false, false
 	}
-	start := at
-	if !started.IsZero() && started.Before(at) {
-		start = started
+	start := s.At
+	if !s.Started.IsZero() && s.Started.Before(s.At) {
+		start = s.Started
 	}
-	e := entry{Window: Window{ID: windowID(w, tool, start), Tool: tool, Workload: w, Start: start}, seen: at}
+	w := Window{ID: windowID(s.Workload, s.Tool, start), Tool: s.Tool, Workload: s.Workload, Start: start}
+	e := entry{Window: w, seen: s.At, every: s.Every}
 	t.active = append(t.active, e)
 	return e.Window, true, true
 }
@@ -55,7 +67,7 @@ func (t *Tracker) Seen(w Workload, tool string, at, started time.Time) (window W
 // ends when its backup was seen last.
 func (t *Tracker) Expire(now time.Time) (closed []Window) {
 	t.active = slices.DeleteFunc(t.active, func(e entry) bool {
-		if now.Sub(e.seen) <= t.grace {
+		if now.Sub(e.seen) <= max(t.grace, 5*e.every/2) {
 			return false
 		}
 		e.End = e.seen

@@ -20,12 +20,12 @@ func newTracker() *backup.Tracker { return backup.NewTracker(5*time.Second, 5*ti
 
 func TestAWindowOpensOnceAndEndsWhenLastSeen(t *testing.T) {
 	tr := newTracker()
-	w, opened, ok := tr.Seen(job, "restic", at(10), at(8))
+	w, opened, ok := tr.Seen(backup.Sign{Workload: job, Tool: "restic", At: at(10), Started: at(8)})
 	require.True(t, ok)
 	require.True(t, opened)
 	require.Equal(t, at(8), w.Start, "it began when its process did")
 	for second := 11; second < 20; second++ {
-		again, opened, ok := tr.Seen(job, "restic", at(second), at(8))
+		again, opened, ok := tr.Seen(backup.Sign{Workload: job, Tool: "restic", At: at(second), Started: at(8)})
 		require.True(t, ok)
 		require.False(t, opened)
 		require.Equal(t, w.ID, again.ID)
@@ -41,16 +41,16 @@ func TestAWindowOpensOnceAndEndsWhenLastSeen(t *testing.T) {
 
 func TestAnotherRunIsAnotherWindow(t *testing.T) {
 	tr := newTracker()
-	first, _, _ := tr.Seen(job, "restic", at(0), time.Time{})
+	first, _, _ := tr.Seen(backup.Sign{Workload: job, Tool: "restic", At: at(0)})
 	tr.Expire(at(60))
-	second, opened, _ := tr.Seen(job, "restic", at(100), time.Time{})
+	second, opened, _ := tr.Seen(backup.Sign{Workload: job, Tool: "restic", At: at(100)})
 	require.True(t, opened)
 	require.NotEqual(t, first.ID, second.ID)
 }
 
 func TestSinceRemembersWhatEnded(t *testing.T) {
 	tr := newTracker()
-	tr.Seen(job, "restic", at(0), time.Time{})
+	tr.Seen(backup.Sign{Workload: job, Tool: "restic", At: at(0)})
 	tr.Expire(at(60))
 	require.Len(t, tr.Since("web1", at(0)), 1)
 	require.Len(t, tr.Since("", at(0)), 1)
@@ -65,8 +65,18 @@ func TestWindowsAreBounded(t *testing.T) {
 	for pid := range int64(5) {
 		w := job
 		w.PID = pid
-		_, _, ok := tr.Seen(w, "restic", at(0), time.Time{})
+		_, _, ok := tr.Seen(backup.Sign{Workload: w, Tool: "restic", At: at(0)})
 		require.Equal(t, pid < 2, ok)
 	}
 	require.Len(t, tr.Active(), 2)
+}
+
+func TestAWindowOutlivesTheIntervalBetweenReadings(t *testing.T) {
+	tr := newTracker()
+	for minute := range 5 {
+		_, opened, _ := tr.Seen(backup.Sign{Workload: job, Tool: "restic", At: at(60 * minute), Every: time.Minute})
+		require.Equal(t, minute == 0, opened)
+		require.Empty(t, tr.Expire(at(60*minute+59)))
+	}
+	require.Len(t, tr.Expire(at(240+151)), 1)
 }

@@ -161,10 +161,10 @@ func TestAnEpisodeClosesAfterHalfAMinute(t *testing.T) {
 	seconds(60, 0.010)
 	seconds(20, 0.100)
 	require.True(t, s.View().Alarm)
-	require.True(t, s.Bad())
+	require.True(t, s.View().Bad)
 	seconds(15, 0.010)
 	require.True(t, s.View().Alarm)
-	require.False(t, s.Bad())
+	require.False(t, s.View().Bad)
 	seconds(1, 0.100) // a stray second does not prolong it by another half minute
 	seconds(14, 0.010)
 	require.False(t, s.View().Alarm)

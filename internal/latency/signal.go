@@ -22,7 +22,9 @@ type Params struct {
 	MinRatio    float64 // of latency to baseline under which nobody cares
 	CloseSigma  float64 // over the median, under which latency is good again
 	CloseAfter  int     // seconds over which it must be, on average, to end an episode
-	BadOver     int     // seconds over which it is judged whether it is bad now
+	BadSigma    float64 // over the median, above which latency is bad now
+	BadOver     int     // seconds over which it must be, on average
+	Pause       int64   // seconds that part two bad times of one alarm
 	AcceptAfter int64   // seconds of alarm after which worse is the new usual
 	Missed      float64 // requests that should have come until silence is a stall
 }
@@ -32,7 +34,7 @@ func DefaultParams() Params {
 	return Params{
 		Quantile: 0.95, MinRequests: 20, MaxPool: 10, HalfLife: 7 * 24 * 3600,
 		Clip: 4, Drift: 0.5, Threshold: 10, Hold: 3,
-		MinRatio: 1.3, CloseSigma: 1, CloseAfter: 30, BadOver: 5, AcceptAfter: 24 * 3600, Missed: 10,
+		MinRatio: 1.3, CloseSigma: 1, CloseAfter: 30, BadSigma: 2, BadOver: 5, Pause: 10, AcceptAfter: 24 * 3600, Missed: 10,
 	}
 }
 
@@ -58,6 +60,8 @@ type Signal struct {
 
 	alarmed bool
 	onset   int64
+	bout    int64     // start of the present bad time: the onset, until it paused
+	badAt   int64     // last bad second
 	lately  []float64 // clipped z of the last CloseAfter seconds of the alarm
 	now     View
 }
@@ -80,6 +84,9 @@ type View struct {
 	Missed   bool    // the objective is missed
 	Alarm    bool
 	Onset    int64   // Unix seconds; of the alarm
+	Bout     int64   // Unix seconds; since when it is bad without a pause
+	BadAt    int64   // Unix seconds; when it was bad last
+	Bad      bool    // it is bad now
 	Coarse   float64 // seconds that one fact covers
 	Baseline float64 // seconds; NaN until learned
 	Upper    float64 // seconds, end of the usual band; NaN until learned
@@ -151,7 +158,8 @@ func (s *Signal) read(f fact.Latency) View {
 		all += max(r.Over.Seconds(), 0)
 		over = all
 	}
-	v := View{Latency: Quantile(pool, s.p.Quantile)}
+	// One slow request among few is chance: at least two lie above the quantile.
+	v := View{Latency: Quantile(pool, max(0.5, min(s.p.Quantile, 1-2/count)))}
 	if over > 0 {
 		v.Rate, v.Errors = count/over, bad/over
 	}
@@ -199,11 +207,12 @@ func (s *Signal) detect(second int64, v *View) {
 	alarm := s.detector.Step(second, z)
 	if !s.alarmed && alarm {
 		s.alarmed, s.onset, s.lately = true, s.detector.Onset(), nil
+		s.bout, s.badAt = s.onset, second
 	}
 	if s.alarmed {
-		v.Onset = s.onset
 		s.lately = append(s.lately, min(max(z, -s.p.Clip), s.p.Clip))
 		s.lately = s.lately[max(0, len(s.lately)-s.p.CloseAfter):]
+		s.bad(second, v)
 		usual := second-s.onset > s.p.AcceptAfter
 		if usual {
 			s.baseline = Baseline{HalfLife: s.p.HalfLife}
@@ -221,9 +230,16 @@ func (s *Signal) recovered() bool {
 	return len(s.lately) == s.p.CloseAfter && mean(s.lately) <= s.p.CloseSigma
 }
 
-// Bad reports whether an alarm is on and the last seconds were bad, on average.
-func (s *Signal) Bad() bool {
-	return s.alarmed && mean(s.lately[max(0, len(s.lately)-s.p.BadOver):]) > s.p.CloseSigma
+// bad tells whether it is bad at a second of the alarm, and since when.
+func (s *Signal) bad(second int64, v *View) {
+	v.Bad = mean(s.lately[max(0, len(s.lately)-s.p.BadOver):]) > s.p.BadSigma
+	if v.Bad {
+		if second-s.badAt > s.p.Pause {
+			s.bout = second - int64(s.p.BadOver)
+		}
+		s.badAt = second
+	}
+	v.Onset, v.Bout, v.BadAt = s.onset, s.bout, s.badAt
 }
 
 func mean(list []float64) float64 {

@@ -305,7 +305,11 @@ func (e *Engine) seen(p *process, at time.Time) {
 	if p.described.Process.Start > 0 {
 		started = time.UnixMilli(p.described.Process.Start)
 	}
-	if w, opened, ok := e.windows.Seen(p.workload.id, p.workload.tool, at, started); ok && opened {
+	sign := backup.Sign{
+		Workload: p.workload.id, Tool: p.workload.tool, At: at, Started: started,
+		Every: time.Duration(p.workload.host.interval * float64(time.Second)),
+	}
+	if w, opened, ok := e.windows.Seen(sign); ok && opened {
 		e.opened = append(e.opened, w)
 	}
 }

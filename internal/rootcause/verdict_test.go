@@ -197,3 +197,32 @@ func TestASecondBadTimeMayHaveAnotherCause(t *testing.T) {
 	require.Equal(t, rootcause.ReasonCauseChanged, v.Reason)
 	require.Equal(t, rootcause.Cleared, v.Backups[0].Finding)
 }
+
+func TestALongBackupStaysChargedToItsEnd(t *testing.T) {
+	for _, every := range []int{1, 60} {
+		w := newWorld(33)
+		w.every = every
+		long := xz
+		long.from, long.to = 1200, 4200
+		w.jobs = []job{long}
+		w.latency, w.runDelay = during(1200, 4200, 0.010, 0.050), during(1200, 4200, 0.15, 0.65)
+		events := run(t, newEngine(t, nil), w.facts(4800))
+		list := verdicts(events)
+		require.NotEmpty(t, list)
+		for _, v := range list {
+			require.Equal(t, list[0].ID, v.ID)
+			require.Equal(t, "tar", v.Top().Workload.Name)
+			require.Equal(t, rootcause.StateNamed, v.State)
+			require.Len(t, v.Backups, 1)
+			require.Equal(t, rootcause.Charged, v.Backups[0].Finding)
+		}
+		require.Equal(t, rootcause.Closed, list[len(list)-1].Phase)
+		windows := 0
+		for _, ev := range events {
+			if _, ok := ev.(rootcause.Window); ok {
+				windows++
+			}
+		}
+		require.Equal(t, 2, windows, "opened once, closed once")
+	}
+}

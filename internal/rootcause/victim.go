@@ -29,13 +29,14 @@ type episode struct {
 	id       string
 	signal   *latency.Signal
 	onset    int64
-	bout     int64 // start of the present bad time: the onset, until it paused
+	bout     int64 // start of the present bad time, which may have a cause of its own
 	detected time.Time
 	worst    float64
 	usual    float64 // latency before, seconds
 	lastBad  int64
 	verdict  *Verdict   // the last one told; nil until then
 	draft    assessment // what stands now
+	best     assessment // the surest that was told
 	since    time.Time  // since when the draft stands
 }
 
@@ -149,21 +150,16 @@ func (e *Engine) judge(v *victim, at time.Time) []Event {
 		return e.close(v, at, ReasonLatencyRecovered)
 	}
 	ep.signal = s
-	bad := s.Bad()
-	if bad {
-		if now.Second-ep.lastBad > pause {
-			v.past = append(v.past, period{ep.bout, ep.lastBad + e.p.BeforeGap})
-			ep.bout = now.Second - 1
-		}
-		ep.lastBad = now.Second
+	if now.Bout > ep.lastBad {
+		v.past = append(v.past, period{ep.bout, ep.lastBad + e.p.BeforeGap})
+		ep.bout = now.Bout
+	}
+	ep.lastBad = max(ep.lastBad, now.BadAt)
+	if now.Bad {
 		ep.worst = max(ep.worst, now.Latency)
 	}
-	return e.tell(v, at, bad)
+	return e.tell(v, at, now.Bad)
 }
-
-// pause is how many good seconds part two bad times of one episode, so that the
-// second may have a cause of its own.
-const pause = 10
 
 func (e *Engine) open(v *victim, s *latency.Signal, at time.Time) []Event {
 	now := s.View()
@@ -195,7 +191,7 @@ func known(x float64) float64 {
 // tell assesses the causes and makes a verdict of them once they stand.
 func (e *Engine) tell(v *victim, at time.Time, bad bool) []Event {
 	ep := v.episode
-	if bad && ep.due(at) {
+	if bad && ep.due(at) && ep.lastBad <= ep.bout+e.p.After {
 		draft := e.assess(v)
 		if !draft.same(ep.draft) {
 			ep.since = at
@@ -262,6 +258,9 @@ func (e *Engine) say(v *victim, at time.Time, phase Phase, reason Reason) Verdic
 		Latency: known(now.Latency), Baseline: ep.usual, RequestRate: v.signals[0].View().Rate, UsualRate: d.usualRate,
 	}
 	ep.verdict = &verdict
+	if d.state >= ep.best.state {
+		ep.best = d
+	}
 	return verdict
 }
 
@@ -277,6 +276,7 @@ func (e *Engine) close(v *victim, at time.Time, reason Reason) []Event {
 		Signal: ep.signal.Name, Latency: ep.worst, Baseline: ep.usual,
 	}}
 	if ep.verdict != nil {
+		ep.draft = ep.best // doubts from the last seconds do not outlive it
 		verdict := e.say(v, at, Closed, reason)
 		verdict.End = end
 		events = append(events, verdict)
