@@ -40,6 +40,7 @@ const (
 	minWeight   = 20  // seconds until a baseline can judge
 	poolWeight  = 300 // seconds that a bin needs to stand without its neighbours
 	madToSigma  = 1.4826
+	fewSamples  = 10 // seconds: so few tell little, so that the band is twice as wide
 	maxExponent = 60 // forward decay is rescaled before it overflows
 )
 
@@ -144,7 +145,7 @@ func (b *Baseline) band(second int64, rate float64, order func(func(int) bool), 
 		return band
 	}
 	band.Median = pool.median()
-	band.Sigma = max(minSigma, madToSigma*pool.deviation(band.Median))
+	band.Sigma = max(minSigma, madToSigma*pool.deviation(band.Median)) * (1 + fewSamples/band.Weight)
 	band.Learned = band.Weight >= minWeight
 	return band
 }

@@ -32,7 +32,11 @@ func (e *Engine) finding(sc *scene, state State, ranked []scored, w backup.Windo
 	}
 	top := ranked[0]
 	late := w.Start.Unix() - sc.onset
+	over := sc.onset - w.End.Unix()
 	switch {
+	case !w.End.IsZero() && over > sc.slack:
+		b.Finding = Cleared
+		b.Sentence = fmt.Sprintf("it had ended %d s before the latency rose", over)
 	case mine != nil && top.Workload == w.Workload && state != StateUnknown:
 		b.Finding = Charged
 		b.Sentence = strongest(mine.Evidence, true)

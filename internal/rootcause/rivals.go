@@ -3,8 +3,7 @@ package rootcause
 import (
 	"fmt"
 	"math"
-
-	"github.com/otel-culprit/culprit/internal/fact"
+	"slices"
 )
 
 // closeness falls from 1 by a factor of e every ten seconds.
@@ -52,6 +51,7 @@ func (e *Engine) surge(sc *scene) scored {
 func (e *Engine) ownWork(sc *scene) scored {
 	s := scored{Suspect: Suspect{Cause: OwnWork}, score: e.p.Weights.OwnWork}
 	if len(sc.owners) == 0 {
+		s.add(Evidence{Name: "cpu_per_request", Unit: "1", Sentence: fmt.Sprintf("which processes serve %s is not known", sc.v.id.Service)})
 		return s
 	}
 	perRequest := sc.ownCPU.ratio(0.02) / sc.rate.ratio(0.5)
@@ -75,13 +75,18 @@ func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
 			Sentence: fmt.Sprintf("the kernel logged %.0f I/O errors", errors),
 		})
 	}
-	for _, c := range candidates {
-		if c.Resource == SharedDisk {
-			return s // somebody else reads or writes more: a slow disk is no surprise
-		}
-	}
-	if slow, ok := e.slowDisk(sc); ok {
+	hog := slices.IndexFunc(candidates, func(c scored) bool { return c.Resource == SharedDisk })
+	slow, isSlow := e.slowDisk(sc)
+	switch {
+	case hog >= 0:
+		s.add(Evidence{
+			Name: "slow_disk", Unit: "s",
+			Sentence: fmt.Sprintf("%s uses the disk more, so that a slow disk would be no surprise", NameOf(candidates[hog].Workload)),
+		})
+	case isSlow:
 		s.add(slow)
+	case errors < 0.5:
+		s.add(Evidence{Name: "slow_disk", Unit: "s", Sentence: "no I/O error was seen, and no disk became slower at unchanged load"})
 	}
 	return s
 }
@@ -134,15 +139,8 @@ func (d *disk) await(when []int64) float64 {
 
 func (e *Engine) upstream(sc *scene, candidates []scored) scored {
 	s := scored{Suspect: Suspect{Cause: Upstream}, score: e.p.Weights.Upstream}
-	if len(candidates) > 0 || !sc.waitsKnown || sc.rate.ratio(0.5) >= surgeRatio {
-		return s
-	}
-	for _, w := range sc.waits {
-		if w.strength > 0.1 {
-			return s
-		}
-	}
-	if len(sc.owners) > 0 && sc.mean(func(second int64) float64 { return sc.own(second, fact.CPU) }) > 1.3*sc.ownCPU.before+0.02 {
+	if e.changedHere(sc, candidates) {
+		s.add(Evidence{Name: "nothing_waits", Unit: "1", Sentence: "what changed on this host is reason enough to look here first"})
 		return s
 	}
 	s.add(Evidence{
@@ -150,4 +148,18 @@ func (e *Engine) upstream(sc *scene, candidates []scored) scored {
 		Sentence: fmt.Sprintf("nothing on the host explains it: no workload uses more and %s waits for no resource", sc.v.id.Service),
 	})
 	return s
+}
+
+// changedHere reports whether anything measured on the host changed with the
+// latency, or nothing was measured that could tell.
+func (e *Engine) changedHere(sc *scene, candidates []scored) bool {
+	if len(candidates) > 0 || !sc.waitsKnown || sc.rate.ratio(0.5) >= surgeRatio {
+		return true
+	}
+	for _, w := range sc.waits {
+		if w.strength > 0.1 {
+			return true
+		}
+	}
+	return len(sc.owners) > 0 && sc.ownCPU.after > 1.3*sc.ownCPU.before+0.02
 }

@@ -267,12 +267,11 @@ type Verdict struct {
 // Top is the strongest suspect.
 func (v Verdict) Top() Suspect { return v.Suspects[0] }
 
-// Rival is the strongest explanation of another kind or by another workload;
-// ok is false if there is none.
+// Rival is the strongest other explanation; that it is unknown explains nothing
+// and is no rival. ok is false if there is none.
 func (v Verdict) Rival() (rival Suspect, ok bool) {
-	top := v.Top()
 	for _, s := range v.Suspects[1:] {
-		if s.Cause != top.Cause || s.Workload != top.Workload {
+		if s.Cause != UnknownCause {
 			return s, true
 		}
 	}

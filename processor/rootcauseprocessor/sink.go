@@ -45,6 +45,7 @@ func windowEvent(w rootcause.Window) event.Window {
 	return event.Window{
 		ID:       w.Window.ID,
 		Phase:    event.Phase(w.Phase.String()),
+		Reason:   string(w.Reason),
 		At:       w.At,
 		Host:     w.Window.Workload.Host,
 		Tool:     w.Window.Tool,
@@ -59,6 +60,7 @@ func episodeEvent(e rootcause.Episode) event.Episode {
 	return event.Episode{
 		ID:       e.ID,
 		Phase:    event.Phase(e.Phase.String()),
+		Reason:   string(e.Reason),
 		At:       e.At,
 		Host:     e.Victim.Host,
 		Service:  e.Victim.Service,
@@ -128,9 +130,9 @@ func ranked(v rootcause.Verdict) (cause, rival rootcause.Suspect) {
 // suspectEvent says of the cause what speaks for it, of the others rather why
 // they lost.
 func suspectEvent(s rootcause.Suspect, isCause bool) event.Suspect {
-	why := reason(s.Evidence, isCause)
-	if why == "" {
-		why = reason(s.Evidence, !isCause)
+	why := cmp.Or(reason(s.Evidence, isCause), reason(s.Evidence, !isCause))
+	if why == "" && len(s.Evidence) > 0 {
+		why = s.Evidence[0].Sentence
 	}
 	out := event.Suspect{
 		Kind:       string(s.Cause),
