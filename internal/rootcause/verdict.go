@@ -290,37 +290,3 @@ func (v Verdict) When() time.Time { return v.At }
 func (Window) isEvent()  {}
 func (Episode) isEvent() {}
 func (Verdict) isEvent() {}
-
-// Snapshot is the engine's present view, for gauges. Its lists are sorted and
-// bounded.
-type Snapshot struct {
-	At      time.Time
-	Victims []VictimView
-	Backups []backup.Window // active
-	Top     []WorkloadView  // the largest users; the last may be the rest, named "other"
-}
-
-// VictimView is the present view of one victim.
-type VictimView struct {
-	Victim     Victim
-	Latency    float64 // seconds, the indicator now; NaN if nothing was seen
-	Baseline   float64 // seconds; NaN until learned
-	Upper      float64 // seconds, where the usual band ends; NaN until learned
-	Rate       float64 // requests per second
-	ErrorRate  float64 // errors per second
-	InEpisode  bool
-	VerdictID  string // of the open verdict, if any
-	State      State
-	Top        Suspect // of the open verdict
-	LastSample time.Time
-}
-
-// WorkloadView is the present use of one workload, per second.
-type WorkloadView struct {
-	Workload backup.Workload
-	Tool     string  // backup tool, if it is one
-	CPU      float64 // cores
-	Disk     float64 // bytes per second, both directions
-	Network  float64 // bytes per second, both directions
-	Memory   float64 // bytes
-}

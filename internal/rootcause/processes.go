@@ -1,0 +1,169 @@
+package rootcause
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/otel-culprit/culprit/internal/backup"
+	"github.com/otel-culprit/culprit/internal/fact"
+)
+
+// described puts a process into its workload.
+func (e *Engine) described(d fact.Described) error {
+	h, err := e.host(d.Process.Host)
+	if err != nil {
+		return err
+	}
+	p := h.byPID[d.Process.PID]
+	switch {
+	case p == nil:
+		if e.procs >= e.p.MaxProcesses {
+			return fmt.Errorf("processes: %w to %d", ErrBound, e.p.MaxProcesses)
+		}
+		e.procs++
+	case p.described.Process != d.Process: // the PID was reused
+		delete(p.workload.members, p.described.Process)
+		if key := (pidOf{h.name, d.Process.PID}); e.serving[key].at <= p.seen {
+			delete(e.serving, key) // it was said of the one before
+		}
+	}
+	w, err := e.workload(h, d)
+	if err != nil {
+		return err
+	}
+	if p == nil || p.workload != w {
+		if p != nil {
+			delete(p.workload.members, p.described.Process)
+		}
+		w.members[d.Process] = 0
+	}
+	p = &process{described: d, workload: w, seen: d.At.Unix()}
+	h.byPID[d.Process.PID] = p
+	if r, ok := e.catalog.Recognise(d); ok {
+		p.tool = r.Tool.Name
+		if w.tool == "" || r.ByArgs && !w.byArgs {
+			w.tool, w.byArgs = p.tool, r.ByArgs
+			e.rename(w, d)
+		}
+	}
+	if s, ok := e.serving[pidOf{h.name, d.Process.PID}]; ok {
+		w.serve(s.service)
+	}
+	for service, names := range e.p.Services {
+		if slices.Contains(names, d.Command) || slices.Contains(names, w.key.unit) && w.key.unit != "" {
+			w.serve(service)
+		}
+	}
+	e.seen(p, d.At)
+	return nil
+}
+
+func (w *workload) serve(service string) {
+	w.serves = insert(w.serves, service)
+}
+
+func (e *Engine) workload(h *host, d fact.Described) (*workload, error) {
+	key := keyOf(d)
+	w := h.byKey[key]
+	leader := d.Process.PID == key.group
+	if w != nil && leader && w.id.Start != 0 && w.id.Start != d.Process.Start && w.id.PID == d.Process.PID && len(w.members) == 0 {
+		h.workloads = slices.DeleteFunc(h.workloads, func(o *workload) bool { return o == w })
+		w = nil // the group's number was reused by another job
+	}
+	if w == nil {
+		if len(h.workloads) >= e.p.MaxWorkloads {
+			return nil, fmt.Errorf("workloads: %w to %d", ErrBound, e.p.MaxWorkloads)
+		}
+		w = &workload{key: key, host: h, members: map[fact.Process]float64{}}
+		w.id = backup.Workload{Host: h.name, Name: d.Command, PID: key.group, Start: d.Process.Start}
+		if key.unit != "" {
+			w.id = backup.Workload{Host: h.name, Name: key.unit}
+		}
+		h.byKey[key] = w
+		h.workloads = append(h.workloads, w)
+	}
+	if key.unit == "" && leader && w.tool == "" {
+		w.id.Name = d.Command // a shell that became something else by exec
+	}
+	w.cgroup, w.session = d.Cgroup, d.Session
+	if cpus := parseCPUs(d.CPUs); cpus != nil {
+		w.cpus = cpus
+	}
+	w.seen = max(w.seen, d.At.Unix())
+	return w, nil
+}
+
+// rename calls a job by the backup tool in it: "tar" says more than "sh".
+func (e *Engine) rename(w *workload, d fact.Described) {
+	if w.key.unit == "" {
+		w.id.Name = d.Command
+	}
+}
+
+func (e *Engine) serves(f fact.Serves) error {
+	h, err := e.host(f.Process.Host)
+	if err != nil {
+		return err
+	}
+	if p := h.byPID[f.Process.PID]; p != nil && (f.Process.Start == 0 || p.described.Process.Start == f.Process.Start) {
+		p.workload.serve(f.Service)
+	}
+	key := pidOf{h.name, f.Process.PID}
+	if _, known := e.serving[key]; !known && len(e.serving) >= e.p.MaxProcesses {
+		return fmt.Errorf("serving processes: %w to %d", ErrBound, e.p.MaxProcesses)
+	}
+	e.serving[key] = served{f.Service, f.At.Unix()}
+	return nil
+}
+
+func (e *Engine) use(f fact.Use) error {
+	h, err := e.host(f.Process.Host)
+	if err != nil {
+		return err
+	}
+	h.touch(f.At.Unix(), f.Over.Seconds())
+	p := h.byPID[f.Process.PID]
+	if p == nil || p.described.Process != f.Process {
+		d := fact.Described{At: f.At, Process: f.Process, Command: "?"}
+		if err := e.described(d); err != nil {
+			return err
+		}
+		p = h.byPID[f.Process.PID]
+	}
+	h.networked = h.networked || !math.IsNaN(f.Amounts[fact.NetworkReceive])
+	p.seen = max(p.seen, f.At.Unix())
+	w := p.workload
+	w.blind = math.IsNaN(f.Amounts[fact.DiskRead])
+	w.seen = max(w.seen, p.seen)
+	end, over := seconds(f.At), f.Over.Seconds()
+	for r, amount := range f.Amounts {
+		if r := fact.Resource(r); r != fact.Memory && amount > 0 && !math.IsInf(amount, 0) {
+			w.series(r).spread(end, over, amount)
+		}
+	}
+	if m := f.Amounts[fact.Memory]; m >= 0 {
+		w.members[f.Process] = m
+	}
+	e.seen(p, f.At)
+	return nil
+}
+
+// seen tells the tracker of windows that a backup is alive.
+func (e *Engine) seen(p *process, at time.Time) {
+	if p.tool == "" {
+		return
+	}
+	var started time.Time
+	if p.described.Process.Start > 0 {
+		started = time.UnixMilli(p.described.Process.Start)
+	}
+	sign := backup.Sign{
+		Workload: p.workload.id, Tool: p.workload.tool, At: at, Started: started,
+		Every: time.Duration(p.workload.host.interval * float64(time.Second)),
+	}
+	if w, opened, ok := e.windows.Seen(sign); ok && opened {
+		e.opened = append(e.opened, w)
+	}
+}
