@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"time"
 
 	"github.com/otel-culprit/culprit/internal/backup"
@@ -184,19 +183,6 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 		e.forget(at)
 	}
 	return events, nil
-}
-
-// remember writes down the level of memory, which facts tell by process.
-func (h *host) remember(second int64) {
-	for _, w := range h.workloads {
-		var sum float64
-		for _, m := range w.members {
-			sum += math.Round(m) // whole bytes: their sum has no order
-		}
-		if sum > 0 || w.used[fact.Memory] != nil {
-			w.series(fact.Memory).hold(second, sum)
-		}
-	}
 }
 
 func (e *Engine) forget(at time.Time) {

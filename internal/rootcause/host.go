@@ -58,9 +58,15 @@ type workload struct {
 	cpus    cpuSet
 	serves  []string // services whose work it does
 	used    [fact.NumResources]*series
-	members map[fact.Process]float64 // live processes, with their memory
-	blind   bool                     // its disk use could not be read
+	members map[fact.Process]member
+	blind   bool // its disk use could not be read
 	seen    int64
+}
+
+// member is a process of a workload.
+type member struct {
+	memory float64 // bytes
+	seen   int64   // Unix seconds of its last reading
 }
 
 type process struct {
@@ -202,6 +208,23 @@ func (h *host) link(name string) *link {
 		h.linkNames = insert(h.linkNames, name)
 	}
 	return l
+}
+
+// remember writes down the level of memory, which facts tell by process. One
+// that was not read lately is gone.
+func (h *host) remember(second int64) {
+	alive := second - int64(max(5, 3*h.interval))
+	for _, w := range h.workloads {
+		var sum float64
+		for _, m := range w.members {
+			if m.seen >= alive {
+				sum += math.Round(m.memory) // whole bytes: their sum has no order
+			}
+		}
+		if sum > 0 || w.used[fact.Memory] != nil {
+			w.series(fact.Memory).hold(second, sum)
+		}
+	}
 }
 
 // insert keeps a list of names sorted.

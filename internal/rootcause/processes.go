@@ -17,28 +17,25 @@ func (e *Engine) described(d fact.Described) error {
 		return err
 	}
 	p := h.byPID[d.Process.PID]
-	switch {
-	case p == nil:
-		if e.procs >= e.p.MaxProcesses {
-			return fmt.Errorf("processes: %w to %d", ErrBound, e.p.MaxProcesses)
-		}
-		e.procs++
-	case p.described.Process != d.Process: // the PID was reused
-		delete(p.workload.members, p.described.Process)
-		if key := (pidOf{h.name, d.Process.PID}); e.serving[key].at <= p.seen {
-			delete(e.serving, key) // it was said of the one before
-		}
+	if p == nil && e.procs >= e.p.MaxProcesses {
+		return fmt.Errorf("processes: %w to %d", ErrBound, e.p.MaxProcesses)
 	}
 	w, err := e.workload(h, d)
 	if err != nil {
 		return err
 	}
-	if p == nil || p.workload != w {
-		if p != nil {
-			delete(p.workload.members, p.described.Process)
+	memory := 0.0
+	if p == nil {
+		e.procs++
+	} else {
+		if p.described.Process == d.Process {
+			memory = p.workload.members[d.Process].memory
+		} else if key := (pidOf{h.name, d.Process.PID}); e.serving[key].at <= p.seen {
+			delete(e.serving, key) // the PID was reused: it was said of the one before
 		}
-		w.members[d.Process] = 0
+		delete(p.workload.members, p.described.Process)
 	}
+	w.members[d.Process] = member{memory: memory, seen: d.At.Unix()}
 	p = &process{described: d, workload: w, seen: d.At.Unix()}
 	h.byPID[d.Process.PID] = p
 	if r, ok := e.catalog.Recognise(d); ok {
@@ -76,7 +73,7 @@ func (e *Engine) workload(h *host, d fact.Described) (*workload, error) {
 		if len(h.workloads) >= e.p.MaxWorkloads {
 			return nil, fmt.Errorf("workloads: %w to %d", ErrBound, e.p.MaxWorkloads)
 		}
-		w = &workload{key: key, host: h, members: map[fact.Process]float64{}}
+		w = &workload{key: key, host: h, members: map[fact.Process]member{}}
 		w.id = backup.Workload{Host: h.name, Name: d.Command, PID: key.group, Start: d.Process.Start}
 		if key.unit != "" {
 			w.id = backup.Workload{Host: h.name, Name: key.unit}
@@ -143,9 +140,12 @@ func (e *Engine) use(f fact.Use) error {
 			w.series(r).spread(end, over, amount)
 		}
 	}
-	if m := f.Amounts[fact.Memory]; m >= 0 {
-		w.members[f.Process] = m
+	m := w.members[f.Process]
+	m.seen = p.seen
+	if memory := f.Amounts[fact.Memory]; memory >= 0 {
+		m.memory = memory
 	}
+	w.members[f.Process] = m
 	e.seen(p, f.At)
 	return nil
 }

@@ -81,7 +81,7 @@ func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
 	case hog >= 0:
 		s.add(Evidence{
 			Name: "slow_disk", Unit: "s",
-			Sentence: fmt.Sprintf("%s uses the disk more, so that a slow disk would be no surprise", NameOf(candidates[hog].Workload)),
+			Sentence: NameOf(candidates[hog].Workload) + " uses the disk more, so that a slow disk would be no surprise",
 		})
 	case isSlow:
 		s.add(slow)
