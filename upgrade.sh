@@ -12,7 +12,7 @@ version() { case $1 in v1.*) echo "$stable" ;; *) echo "$beta" ;; esac; }
 args=()
 while read -r path old; do
 	args+=("$path@$(version "$old")")
-done < <(awk '$1 ~ /^(go\.opentelemetry\.io\/collector|github\.com\/open-telemetry\/opentelemetry-collector-contrib)\// { print $1, $2 }' go.mod)
+done < <(awk '$1 ~ /^(go\.opentelemetry\.io\/collector|github\.com\/open-telemetry\/opentelemetry-collector-contrib)\// && !/indirect/ { print $1, $2 }' go.mod)
 go get "${args[@]}"
 go get -modfile=tools.mod -tool "go.opentelemetry.io/collector/cmd/builder@$beta" "go.opentelemetry.io/collector/cmd/mdatagen@$beta"
 for file in builder-config.yaml builder-config.full.yaml; do
