@@ -38,11 +38,17 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 
-	root := newRoot(streams{in: in, out: out, err: errOut})
+	return run(ctx, args, streams{in: in, out: out, err: errOut})
+}
+
+// run is Main until ctx ends.
+func run(ctx context.Context, args []string, s streams) int {
+	root := newRoot(s) //nolint:contextcheck // ExecuteContextC hands ctx to the commands
 	root.SetArgs(args)
-	root.SetOut(out)
-	root.SetErr(errOut)
-	err := root.ExecuteContext(ctx)
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
 	switch {
 	case err == nil:
@@ -50,10 +56,10 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	case errors.Is(err, errSaid):
 		return exitFailed
 	case errors.As(err, &usage):
-		_, _ = fmt.Fprintf(errOut, "culprit: %v\nRun 'culprit --help' for the commands.\n", err)
+		_, _ = fmt.Fprintf(s.err, "culprit: %v\nRun '%s --help' for help.\n", err, cmd.CommandPath())
 		return exitUsage
 	default:
-		_, _ = fmt.Fprintf(errOut, "culprit: %v\n", err)
+		_, _ = fmt.Fprintf(s.err, "culprit: %v\n", err)
 		return exitFailed
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,7 +18,6 @@ func newDemo(s streams) *cobra.Command {
 	var (
 		asJSON bool
 		opts   lab.DemoOptions
-		seed   uint64
 	)
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -29,13 +29,18 @@ func newDemo(s streams) *cobra.Command {
 			"The exit status is 0 only if both verdicts were right.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.HTML != "" {
+				var err error
+				if opts.HTML, err = place(opts.HTML); err != nil {
+					return err
+				}
+			}
 			opts.Progress = s.out
 			if asJSON {
 				opts.Progress = s.err
 			}
 			opts.Terminal = isTerminal(opts.Progress)
-			opts.Seed = seed
-			opts.Report = writeReport
+			opts.Report = writeDemoPage
 			result, err := lab.Demo(cmd.Context(), opts)
 			if err != nil {
 				return err
@@ -58,17 +63,17 @@ func newDemo(s streams) *cobra.Command {
 	flags.StringVar(&opts.Journal, "journal", "", "keep the journal of facts in this file")
 	flags.StringVar(&opts.Collector, "otelcol", "", "path of otelcol-culprit (default: beside this program, then PATH)")
 	flags.StringVar(&opts.Config, "config", "", "configuration of the collector (default: the one for the demo)")
-	flags.Uint64Var(&seed, "seed", 1, "seed of the load")
+	flags.Uint64Var(&opts.Seed, "seed", 1, "seed of the load")
 	return cmd
 }
 
-// writeReport makes the page of a demo's journal.
-func writeReport(journalPath, html string, truth []lab.Truth) error {
+// writeDemoPage makes the page of a demo's journal, with what the demo did.
+func writeDemoPage(ctx context.Context, journal, html string, truth []lab.Truth) error {
 	acts := make([]report.Act, 0, len(truth))
 	for _, t := range truth {
 		acts = append(acts, report.Act{Name: t.Name, Text: t.Text, Start: t.From, End: t.To})
 	}
-	return writePage([]string{journalPath}, html, "A backup, a surge, and who was to blame", acts)
+	return writePage(ctx, journals(journal), html, report.Input{Title: "A backup, a surge, and who was to blame", Acts: acts})
 }
 
 // newSite is the demo's web site, a process of its own so that it can be

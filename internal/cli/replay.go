@@ -8,9 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/otel-culprit/culprit/internal/journal"
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
+
+const rotatedHelp = "If one journal is named and was rotated, its older half (JOURNAL.1) is read first."
 
 func newReplay(s streams) *cobra.Command {
 	var asJSON bool
@@ -18,9 +19,10 @@ func newReplay(s streams) *cobra.Command {
 		Use:   "replay JOURNAL...",
 		Short: "Run the engine on a journal and print what it says",
 		Long: "replay feeds journals of facts, in the order given, to the engine and prints each window,\n" +
-			"episode and verdict. The same journal always gives the same output.",
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+			"episode and verdict. The same journal always gives the same output.\n" + rotatedHelp,
+		Example: "  culprit replay /var/lib/otelcol-culprit/journal.jsonl --json",
+		Args:    someJournals,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			engine, err := newEngine()
 			if err != nil {
 				return err
@@ -29,15 +31,20 @@ func newReplay(s streams) *cobra.Command {
 			if asJSON {
 				show = encode
 			}
-			for event, err := range rootcause.Replay(engine, journal.Open(args...)) {
+			facts := journals(args...)
+			var said int
+			for event, err := range rootcause.Replay(engine, facts.all(cmd.Context())) {
 				if err != nil {
 					return err
 				}
 				if err := show(s.out, event); err != nil {
 					return err
 				}
+				said++
 			}
-			return nil
+			// Standard output is for events alone, so that it can be compared.
+			_, err = fmt.Fprintf(s.err, "Read %v, %d events.\n", facts, said)
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line, with all evidence")
@@ -54,7 +61,9 @@ func encode(w io.Writer, event rootcause.Event) error {
 	case rootcause.Verdict:
 		kind = "verdict"
 	}
-	return json.NewEncoder(w).Encode(struct {
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false) // remedies are commands, to be copied
+	return out.Encode(struct {
 		Kind  string          `json:"kind"`
 		Event rootcause.Event `json:"event"`
 	}{kind, event})

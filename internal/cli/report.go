@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/otel-culprit/culprit/internal/journal"
 	"github.com/otel-culprit/culprit/internal/report"
 )
 
@@ -18,14 +18,22 @@ func newReport(s streams) *cobra.Command {
 		Use:   "report JOURNAL...",
 		Short: "Draw a journal as one HTML page that needs no network",
 		Long: "report reads journals of facts in the order given (plain or gzip), replays the engine on them\n" +
-			"and writes one HTML page: timeline, verdicts, ranking, evidence and remedies.",
+			"and writes one HTML page: timeline, verdicts, ranking, evidence and remedies.\n" + rotatedHelp,
 		Example: "  culprit report /var/lib/otelcol-culprit/journal.jsonl -o night.html",
-		Args:    cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			if err := writePage(args, output, title, nil); err != nil {
+		Args:    someJournals,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			where, err := place(output)
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(s.out, output)
+			facts := journals(args...)
+			if err = writePage(cmd.Context(), facts, where, report.Input{Title: title}); err != nil {
+				return err
+			}
+			if facts.cut != nil {
+				_, _ = fmt.Fprintf(s.err, "culprit: %v; the page shows what was before\n", facts.cut)
+			}
+			_, err = fmt.Fprintf(s.out, "Read %v.\nThe page is in %s: open it in a browser.\n", facts, where)
 			return err
 		},
 	}
@@ -34,13 +42,33 @@ func newReport(s streams) *cobra.Command {
 	return cmd
 }
 
+// place is the absolute path of a page that can be written there, as far as can
+// be seen beforehand: it is better to know before the work is done.
+func place(output string) (string, error) {
+	if output == "" {
+		return "", usageError{errors.New("--output must name a file, such as night.html")}
+	}
+	where, err := filepath.Abs(output)
+	if err != nil {
+		return "", fmt.Errorf("the page cannot be written to %s: %w", output, err)
+	}
+	dir := filepath.Dir(where)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return "", fmt.Errorf("the page cannot be written to %s: there is no directory %s", where, dir)
+	}
+	if info, err := os.Stat(where); err == nil && info.IsDir() {
+		return "", fmt.Errorf("the page cannot be written to %s: it is a directory, name a file in it", where)
+	}
+	return where, nil
+}
+
 // writePage makes a page of journals. A page is whole or not there: it is
 // written beside its place and moved there when it is done.
-func writePage(journals []string, output, title string, acts []report.Act) (err error) {
-	engine, err := newEngine()
-	if err != nil {
+func writePage(ctx context.Context, facts *source, output string, in report.Input) (err error) {
+	if in.Engine, err = newEngine(); err != nil {
 		return err
 	}
+	in.Facts = facts.all(ctx)
 	tmp, err := os.CreateTemp(filepath.Dir(output), ".culprit-report-*")
 	if err != nil {
 		return fmt.Errorf("write the page: %w", err)
@@ -51,7 +79,7 @@ func writePage(journals []string, output, title string, acts []report.Act) (err 
 		}
 	}()
 	err = errors.Join(
-		report.Write(tmp, report.Input{Title: title, Engine: engine, Facts: journal.Open(journals...), Acts: acts}),
+		report.Write(tmp, in),
 		tmp.Chmod(0o644),
 		tmp.Sync(),
 		tmp.Close(),

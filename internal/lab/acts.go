@@ -14,14 +14,54 @@ import (
 // three times, with random arrivals at the usual load.
 const unsteady = 8
 
+// warnIfUnsteady tells a person whether the figures can be trusted, from how
+// the site did while nothing was done to it.
+func (d *demo) warnIfUnsteady(learned Stats) {
+	if learned.Failed > 0 {
+		d.screen.printf("CAREFUL  %d of %d requests failed before anything was done to the site.", learned.Failed, learned.Offered)
+	}
+	if learned.P95 > unsteady*learned.P50 {
+		d.screen.printf("CAREFUL  The site was unsteady before anything was done to it: half of the requests took up to\n"+
+			"         %s ms, but one in twenty more than %s ms. Other work on this machine may spoil the figures\n"+
+			"         and the verdicts: for good ones, end it and run the demo again.", milliseconds(learned.P50), milliseconds(learned.P95))
+	}
+}
+
+// awaitCalm waits before an act until no incident is open, as long as the rest
+// of the plan allows, and says so. The act is played in any case.
+func (d *demo) awaitCalm(ctx context.Context, act string, rest time.Duration) error {
+	calm := func() bool {
+		_, episodes := d.inbox.openNow()
+		return episodes == 0
+	}
+	if calm() {
+		return nil
+	}
+	if patience := d.plan.patience(time.Until(d.end), rest); patience > 0 {
+		d.enter(act + ": waiting until the incident is closed")
+		d.screen.printf("\nAn incident is still open: %s waits up to %.0f s until it is closed.", act, patience.Seconds())
+		d.inbox.await(ctx, patience, calm)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if !calm() {
+		d.screen.printf("The incident is still open, and %s begins: its verdict may speak of both.", act)
+	}
+	return nil
+}
+
 // guilty is the first act: a backup takes the CPU that the site needs. While it
 // goes on, a remedy is applied that works on this host.
 func (d *demo) guilty(ctx context.Context, b backup) (Act, error) {
 	act := Act{Name: "guilty_backup", Truth: truthCharged, trueCause: "contention"}
 	act.row(d, "before", time.Now().Add(-d.plan.Learn), time.Now())
-	if before := act.phases[0]; before.P95 > unsteady*before.P50 {
-		d.screen.printf("The site was unsteady before anything was done (p50 %s ms, p95 %s ms):\n"+
-			"this host has other work, and the figures below are rough.", milliseconds(before.P50), milliseconds(before.P95))
+	d.warnIfUnsteady(act.phases[0].Stats)
+	if _, episodes := d.inbox.openNow(); episodes > 0 {
+		d.screen.block("CAREFUL  The site is slow although nothing was done to it: other work on this machine may spoil the figures.")
+	}
+	if err := d.awaitCalm(ctx, "act 1", d.plan.guilty()+d.plan.innocent()); err != nil {
+		return act, err
 	}
 
 	d.enter("act 1: a backup takes the site's CPU")
@@ -60,11 +100,6 @@ func (d *demo) guilty(ctx context.Context, b backup) (Act, error) {
 	}
 	act.row(d, "backup stopped", stopped.Add(d.plan.Settle), time.Now())
 	d.screen.block(renderPhases(act.phases))
-	d.enter("act 1: waiting until the incident is closed")
-	d.inbox.await(ctx, d.plan.Close, func() bool {
-		_, episodes := d.inbox.openNow()
-		return episodes == 0
-	})
 	act.percentiles(1, 2)
 	return act, nil
 }
@@ -73,6 +108,9 @@ func (d *demo) guilty(ctx context.Context, b backup) (Act, error) {
 // hardly uses anything.
 func (d *demo) innocent(ctx context.Context) (Act, error) {
 	act := Act{Name: "innocent_backup", Truth: truthCleared, trueCause: "traffic_surge"}
+	if err := d.awaitCalm(ctx, "act 2", d.plan.innocent()); err != nil {
+		return act, err
+	}
 	b := gentleBackup(d.dir)
 	d.enter("act 2: a gentle backup runs")
 	d.screen.printf("\nACT 2    A gentle backup starts, and then %.0f times as many visitors come:\n         $ %s", d.plan.Surge, shellLine(b))
@@ -83,7 +121,7 @@ func (d *demo) innocent(ctx context.Context) (Act, error) {
 	defer stop()
 	d.mark(ctx, "innocent_backup", "A backup that hardly uses anything starts.")
 	began := time.Now()
-	if err := sleep(ctx, d.plan.Overlap); err != nil {
+	if err = sleep(ctx, d.plan.Overlap); err != nil {
 		return act, err
 	}
 	act.row(d, "gentle backup", began, time.Now())
@@ -93,7 +131,7 @@ func (d *demo) innocent(ctx context.Context) (Act, error) {
 	d.load.SetRate(ctx, d.rate*d.plan.Surge)
 	d.mark(ctx, "surge", fmt.Sprintf("%.0f times as many visitors come.", d.plan.Surge))
 	d.hear(ctx, &act, onset, job)
-	if err := sleep(ctx, time.Until(onset.Add(d.plan.During))); err != nil {
+	if err = sleep(ctx, time.Until(onset.Add(d.plan.During))); err != nil {
 		return act, err
 	}
 	act.row(d, "gentle backup and surge", onset.Add(d.plan.Settle), time.Now())
@@ -148,6 +186,9 @@ func (d *demo) hear(ctx context.Context, act *Act, onset time.Time, job *child) 
 	})
 	act.Verdict, act.Cause = "none", "none"
 	act.Confidence, act.OnsetToVerdict = unknownNumber, unknownNumber
+	if ctx.Err() != nil {
+		return
+	}
 	if last == nil {
 		d.screen.printf("No verdict came within %v.", d.plan.Verdict)
 		return
@@ -156,7 +197,7 @@ func (d *demo) hear(ctx context.Context, act *Act, onset time.Time, job *child) 
 	act.answered = true
 	act.Verdict, act.Cause, act.Confidence = judge(v, mine), v.Cause.Kind, Number(v.Cause.Confidence)
 	act.OnsetToVerdict = Number(last.received.Sub(onset).Seconds())
-	d.screen.block("\n" + renderVerdict(v, time.Local))
+	d.screen.block("\n" + renderVerdict(v, d.rate, time.Local))
 	d.screen.printf("  %.0f s after the trouble began\n%s", act.OnsetToVerdict, renderScore(*act))
 }
 

@@ -3,14 +3,12 @@ package lab
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -24,7 +22,11 @@ const collectorName = "otelcol-culprit"
 // what the PATH has.
 func findCollector(given string) (string, error) {
 	if given != "" {
-		return given, nil
+		found, err := exec.LookPath(given)
+		if err != nil {
+			return "", fmt.Errorf("the collector cannot be run: %w", err)
+		}
+		return found, nil
 	}
 	if self, err := os.Executable(); err == nil {
 		beside := filepath.Join(filepath.Dir(self), collectorName)
@@ -94,26 +96,35 @@ func sendMark(ctx context.Context, endpoint, name, text string) error {
 	record.SetSeverityNumber(plog.SeverityNumberInfo)
 	record.Attributes().PutStr("rootcause.mark.name", name)
 	record.Body().SetStr(text)
+	if err := postLogs(ctx, endpoint, logs); err != nil {
+		return fmt.Errorf("send a mark: %w", err)
+	}
+	return nil
+}
+
+// postLogs sends log records to an OTLP/HTTP receiver such as
+// http://127.0.0.1:4318.
+func postLogs(ctx context.Context, endpoint string, logs plog.Logs) error {
 	body, err := plogotlp.NewExportRequestFromLogs(logs).MarshalProto()
 	if err != nil {
-		return fmt.Errorf("encode a mark: %w", err)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint+"/v1/logs", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint+"/v1/logs", bytes.NewReader(body)) //nolint:gosec // a receiver of the demo, on the loopback interface
 	if err != nil {
-		return fmt.Errorf("send a mark: %w", err)
+		return err
 	}
 	req.Header.Set("Content-Type", "application/x-protobuf")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := http.DefaultClient.Do(req) //nolint:gosec // as above
 	if err != nil {
-		return fmt.Errorf("send a mark: %w", err)
+		return err
 	}
 	if err := resp.Body.Close(); err != nil {
-		return fmt.Errorf("send a mark: %w", err)
+		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return errors.New("send a mark: the collector answered " + strconv.Itoa(resp.StatusCode))
+		return fmt.Errorf("%s answered %s", endpoint, resp.Status)
 	}
 	return nil
 }

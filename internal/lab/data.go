@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -44,12 +45,15 @@ func (g *generator) bytes(n int) []byte {
 
 // writeDataSet makes dir with files of 4 MiB, together of that many MiB, and
 // waits until they are on storage, so that nothing is written back later.
-func writeDataSet(dir string, mebibytes int) error {
+func writeDataSet(ctx context.Context, dir string, mebibytes int) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the data set: %w", err)
 	}
 	g := newGenerator(2)
 	for i := range mebibytes / 4 {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err := writeDurably(filepath.Join(dir, fmt.Sprintf("part-%03d", i)), g.bytes(4<<20)); err != nil {
 			return err
 		}

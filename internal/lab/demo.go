@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -26,11 +27,12 @@ type DemoOptions struct {
 	// Journal is where the facts are written; empty for a file that is removed
 	// afterwards.
 	Journal string
-	// HTML is where the report is written; empty for none.
+	// HTML is where the report is written, best an absolute path, since a person
+	// is told to open it; empty for none.
 	HTML string
 	// Report makes the report from a journal; nil for none. The truth is what
 	// the demo did and when.
-	Report func(journal, html string, truth []Truth) error
+	Report func(ctx context.Context, journal, html string, truth []Truth) error
 	// Progress receives what a person reads; nil for nothing.
 	Progress io.Writer
 	// Terminal says that Progress is one, so that a line of it can be
@@ -55,6 +57,7 @@ const service = "shop"
 type demo struct {
 	opts DemoOptions
 	plan Plan
+	end  time.Time // when it is broken off
 	dir  string
 	cpus cpuSplit
 
@@ -89,7 +92,9 @@ func Demo(ctx context.Context, opts DemoOptions) (DemoResult, error) {
 	}
 	d.screen = newScreen(d.opts.Progress, opts.Terminal)
 
-	ctx, cancel := context.WithTimeoutCause(ctx, d.plan.Limit, fmt.Errorf("the demo was broken off, because it took longer than %v", d.plan.Limit))
+	whole := ctx
+	d.end = time.Now().Add(d.plan.Limit)
+	ctx, cancel := context.WithDeadlineCause(ctx, d.end, fmt.Errorf("the demo was broken off, because it took longer than %v", d.plan.Limit))
 	defer cancel()
 	ctx, d.fail = context.WithCancelCause(ctx)
 	defer d.fail(nil)
@@ -110,7 +115,7 @@ func Demo(ctx context.Context, opts DemoOptions) (DemoResult, error) {
 		}
 		result.Acts = append(result.Acts, act)
 	}
-	return result, d.finish(result)
+	return result, d.finish(whole, result)
 }
 
 // cause tells why ctx ended, if that is why err happened.
@@ -126,8 +131,8 @@ func (d *demo) onExit(f func()) { d.cleanup = append(d.cleanup, f) }
 
 // clean undoes everything, the last first. It may be called twice.
 func (d *demo) clean() {
-	for i := len(d.cleanup) - 1; i >= 0; i-- {
-		d.cleanup[i]()
+	for _, undo := range slices.Backward(d.cleanup) {
+		undo()
 	}
 	d.cleanup = nil
 }
@@ -164,7 +169,7 @@ func (d *demo) prepare(ctx context.Context) (heavy backup, err error) {
 		return heavy, fmt.Errorf("make a directory for the demo: %w", err)
 	}
 	d.onExit(func() { _ = os.RemoveAll(d.dir) })
-	if err := moveSelf(d.cpus.rest); err != nil {
+	if err = moveSelf(d.cpus.rest); err != nil {
 		return heavy, err
 	}
 	d.onExit(func() { _ = moveSelf(d.cpus.all) })
@@ -173,7 +178,7 @@ func (d *demo) prepare(ctx context.Context) (heavy backup, err error) {
 	if d.cpus.shared {
 		d.screen.block("There is only one CPU: everything shares it, and the figures are rough.")
 	}
-	if err := writeDataSet(filepath.Join(d.dir, "srv"), d.plan.DataSet); err != nil {
+	if err = writeDataSet(ctx, filepath.Join(d.dir, "srv"), d.plan.DataSet); err != nil {
 		return heavy, err
 	}
 	heavy.argv, heavy.line, err = heavyBackup(d.dir, compressor)
@@ -184,10 +189,10 @@ func (d *demo) prepare(ctx context.Context) (heavy backup, err error) {
 	if err != nil {
 		return heavy, err
 	}
-	if err := d.startSite(ctx, ports[0], ports[1]); err != nil {
+	if err = d.startSite(ctx, ports[0], ports[1]); err != nil {
 		return heavy, err
 	}
-	if err := d.startCollector(ctx, collector, ports); err != nil {
+	if err = d.startCollector(ctx, collector, ports); err != nil {
 		return heavy, err
 	}
 	d.enter("learning what is usual")
@@ -221,7 +226,7 @@ func (d *demo) startSite(ctx context.Context, sitePort, otlpPort int) error {
 	if err != nil {
 		return err
 	}
-	if err := await(ctx, 20*time.Second, listening(addr)); err != nil {
+	if err = await(ctx, 20*time.Second, listening(addr)); err != nil {
 		return fmt.Errorf("the site does not come up: %w", err)
 	}
 	if d.load, err = NewLoad("http://"+addr, d.opts.Seed); err != nil {
@@ -314,7 +319,7 @@ func (d *demo) findRate(ctx context.Context, base string) error {
 	if err != nil {
 		return err
 	}
-	if err := sleep(ctx, d.plan.Warm); err != nil {
+	if err = sleep(ctx, d.plan.Warm); err != nil {
 		return err
 	}
 	after, err := cpuOf(ctx, base)
@@ -332,8 +337,8 @@ func (d *demo) findRate(ctx context.Context, base string) error {
 	return nil
 }
 
-// finish stops the stage and makes the report.
-func (d *demo) finish(result DemoResult) error {
+// finish stops the stage and makes the report; ctx is not the stage's.
+func (d *demo) finish(ctx context.Context, result DemoResult) error {
 	d.enter("writing the report")
 	d.screen.block(renderSummary(result))
 	d.fail(nil) // from here on children may end
@@ -345,7 +350,7 @@ func (d *demo) finish(result DemoResult) error {
 	if d.opts.Report == nil || d.opts.HTML == "" {
 		return nil
 	}
-	if err := d.opts.Report(d.opts.Journal, d.opts.HTML, d.truth); err != nil {
+	if err := d.opts.Report(ctx, d.opts.Journal, d.opts.HTML, d.truth); err != nil {
 		return fmt.Errorf("make the report: %w", err)
 	}
 	d.screen.printf("The report is in %s: open it in a browser.", d.opts.HTML)

@@ -41,7 +41,7 @@ func TestDemoPlaysBothActsAndLeavesNothing(t *testing.T) {
 	opts, progress := shortDemo(t)
 	opts.HTML = "report.html"
 	var truth []Truth
-	opts.Report = func(journal, html string, told []Truth) error {
+	opts.Report = func(_ context.Context, journal, html string, told []Truth) error {
 		facts, err := os.ReadFile(journal)
 		require.NoError(t, err)
 		require.Equal(t, "facts\n", string(facts))
@@ -62,6 +62,7 @@ func TestDemoPlaysBothActsAndLeavesNothing(t *testing.T) {
 		require.True(t, truth[i].From.Before(truth[i].To))
 	}
 	require.Contains(t, progress.String(), "REMEDY")
+	require.Contains(t, progress.String(), "The report is in report.html:")
 	requireNothingLeft(t)
 }
 
@@ -87,6 +88,12 @@ func TestDemoTellsWhyTheCollectorEnded(t *testing.T) {
 	requireNothingLeft(t)
 }
 
+func TestDemoNeedsACollectorThatCanBeRun(t *testing.T) {
+	_, err := Demo(t.Context(), DemoOptions{Collector: "no/such/collector"})
+	require.ErrorContains(t, err, "the collector cannot be run")
+	require.ErrorContains(t, err, "no/such/collector")
+}
+
 func TestDemoNeedsACollector(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	_, err := Demo(t.Context(), DemoOptions{})
@@ -98,6 +105,10 @@ func TestPlanFitsItsLimit(t *testing.T) {
 	const startAndStop = 25 * time.Second
 	require.LessOrEqual(t, p.Longest()+startAndStop, p.Limit)
 	require.Less(t, p.Limit, 4*time.Minute)
+	require.Equal(t, p.Close, p.patience(p.Limit-p.Warm-p.Learn-startAndStop/2, p.guilty()+p.innocent()), "act 1 can wait")
+	require.Equal(t, p.Close, p.patience(time.Hour, p.innocent()))
+	require.Equal(t, 3*time.Second, p.patience(p.innocent()+ending+3*time.Second, p.innocent()), "the limit is kept")
+	require.Zero(t, p.patience(p.innocent(), p.innocent()))
 	require.Greater(t, p.Utilised*p.Surge, 1.0, "the surge must be more than the site can serve")
 }
 

@@ -74,7 +74,7 @@ func (b *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	request := plogotlp.NewExportRequest()
-	if err := request.UnmarshalProto(body); err != nil {
+	if err = request.UnmarshalProto(body); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -161,19 +161,17 @@ func (b *inbox) unreadable() error {
 	return b.broken
 }
 
-// await returns true when what it waits for is there, and false when the time
-// is over or ctx ends.
-func (b *inbox) await(ctx context.Context, atMost time.Duration, there func() bool) bool {
+// await returns when what it waits for is there, the time is over or ctx ends.
+func (b *inbox) await(ctx context.Context, atMost time.Duration, there func() bool) {
 	timeout := time.NewTimer(atMost)
 	defer timeout.Stop()
 	for !there() {
 		select {
 		case <-ctx.Done():
-			return false
+			return
 		case <-timeout.C:
-			return there()
+			return
 		case <-b.news:
 		}
 	}
-	return true
 }

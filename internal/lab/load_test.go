@@ -158,11 +158,11 @@ func TestSiteServesAndTells(t *testing.T) {
 	go func() { done <- Site(ctx, SiteConfig{Addr: addr, Dir: dir, OTLPEndpoint: otlp.URL}) }()
 	require.NoError(t, await(ctx, 10*time.Second, listening(addr)))
 	get := func(path string) (int, int) {
-		resp, err := http.Get("http://" + addr + path)
-		require.NoError(t, err)
+		resp, failed := http.Get("http://" + addr + path)
+		require.NoError(t, failed)
 		defer func() { _ = resp.Body.Close() }()
-		body, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
+		body, failed := io.ReadAll(resp.Body)
+		require.NoError(t, failed)
 		return resp.StatusCode, len(body)
 	}
 	before, err := cpuOf(ctx, "http://"+addr)

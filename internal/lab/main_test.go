@@ -15,9 +15,11 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestMain lets the test binary also be the demo's children: the site, and a
 // collector that knows the truth.
-func TestMain(m *testing.M) {
+func TestMain(m *testing.M) { os.Exit(play(m)) }
+
+func play(m *testing.M) (status int) {
 	if len(os.Args) < 2 {
-		os.Exit(m.Run())
+		return m.Run()
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -35,10 +37,11 @@ func TestMain(m *testing.M) {
 	case strings.HasPrefix(os.Args[1], "--config="):
 		err = oracle(ctx)
 	default:
-		os.Exit(m.Run())
+		return m.Run()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }

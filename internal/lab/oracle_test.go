@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -26,13 +25,13 @@ func oracle(ctx context.Context) error {
 	mux.HandleFunc("POST /v1/logs", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		request := plogotlp.NewExportRequest()
-		if err := errors.Join(err, request.UnmarshalProto(body)); err != nil {
+		if err = errors.Join(err, request.UnmarshalProto(body)); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
 		record := request.Logs().ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 		name, _ := record.Attributes().Get("rootcause.mark.name")
-		if err := tell(r.Context(), name.Str()); err != nil {
+		if err = tell(r.Context(), name.Str()); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	})
@@ -75,25 +74,5 @@ func tell(ctx context.Context, mark string) error {
 	if verdict.Cause.Kind != "" {
 		verdict.Record(records.AppendEmpty())
 	}
-	return post(ctx, "http://127.0.0.1:"+os.Getenv("CULPRIT_FINDINGS_PORT")+"/v1/logs", logs)
-}
-
-func post(ctx context.Context, url string, logs plog.Logs) error {
-	body, err := plogotlp.NewExportRequestFromLogs(logs).MarshalProto()
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return errors.New(resp.Status)
-	}
-	return nil
+	return postLogs(ctx, "http://127.0.0.1:"+os.Getenv("CULPRIT_FINDINGS_PORT"), logs)
 }

@@ -11,7 +11,7 @@ type Plan struct {
 	Settle   time.Duration // after a change, before measuring again
 	Measure  time.Duration // of the site while the remedy works, and after the surge
 	Recover  time.Duration // at least, after the backup was stopped
-	Close    time.Duration // at most, until the first episode is closed
+	Close    time.Duration // at most, before an act, until an open incident is closed
 	Drain    time.Duration // at most, until what the surge left behind is served
 	Overlap  time.Duration // the gentle backup alone, before the surge
 	Utilised float64       // share of the site's CPU that the usual load takes
@@ -40,10 +40,28 @@ func DefaultPlan() Plan {
 	}
 }
 
+// ending is what it takes to stop everything and to write the report.
+const ending = 10 * time.Second
+
 // Longest is the time of the plan when everything takes as long as it may,
-// without starting and stopping.
+// without starting and stopping. Only one wait for an incident counts: the time
+// for another is what others have left over, see patience.
 func (p Plan) Longest() time.Duration {
-	guilty := max(p.Verdict, p.During) + p.Settle + p.Measure + p.Recover + p.Close
-	innocent := p.Overlap + max(p.Verdict, p.During) + p.Drain + p.Measure
-	return p.Warm + p.Learn + guilty + innocent
+	return p.Warm + p.Learn + p.guilty() + p.Close + p.innocent()
+}
+
+// guilty is the longest time of the first act, innocent of the second.
+func (p Plan) guilty() time.Duration {
+	return max(p.Verdict, p.During) + p.Settle + p.Measure + p.Recover
+}
+
+func (p Plan) innocent() time.Duration {
+	return p.Overlap + max(p.Verdict, p.During) + p.Drain + p.Settle + p.Measure
+}
+
+// patience is how long an act may wait for an incident to close, so that the
+// limit is kept: left is the time until then, rest what is still to be played
+// at most.
+func (p Plan) patience(left, rest time.Duration) time.Duration {
+	return max(0, min(p.Close, left-rest-ending))
 }

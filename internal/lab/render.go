@@ -15,30 +15,30 @@ const (
 )
 
 // renderVerdict writes a verdict as whoever was woken by it wants to read it:
-// what, since when, how sure, why, what else it could be, and what to do.
-func renderVerdict(v event.Verdict, where *time.Location) string {
+// what, since when, how sure, why, what else it could be, and what to do. The
+// usual requests per second are zero if they are not known.
+func renderVerdict(v event.Verdict, usualRate float64, where *time.Location) string {
 	var b strings.Builder
 	b.WriteString(wrapped("VERDICT  "+v.Sentence(), 2))
 	row(&b, "since", fmt.Sprintf("%s, %.0f s before this verdict", v.Onset.In(where).Format("15:04:05"), v.At.Sub(v.Onset).Seconds()))
 	row(&b, "how sure", sureness(v))
+	if v.RequestRate > 0 {
+		row(&b, "requests", rates(v.RequestRate, usualRate))
+	}
 	if v.Cause.Why != "" {
 		row(&b, "because", v.Cause.Why)
 	}
 	for _, backup := range v.Backups {
-		row(&b, "backup", fmt.Sprintf("%s, %s: %s. %s", backup.Tool, backup.Workload, strings.ToUpper(backup.Finding), backup.Reason))
+		row(&b, "backup", describeBackup(backup))
 	}
 	rows(&b, "for", v.For)
 	rows(&b, "against", v.Against)
 	if v.Rival.Kind != "" {
-		row(&b, "rival", fmt.Sprintf("%s, %s: %s", v.Rival.Phrase(), percent(v.Rival.Confidence), v.Rival.Why))
+		row(&b, "rival", because(v.Rival.Phrase()+", "+percent(v.Rival.Confidence), v.Rival.Why))
 	}
 	rows(&b, "not seen", v.Missing)
 	for i, r := range v.Remedies {
-		text := fmt.Sprintf("%d. %s (%s)", i+1, r.Title, works(r.Works))
-		if r.Why != "" {
-			text += ": " + r.Why
-		}
-		row(&b, label("remedies", i), text)
+		row(&b, label("remedies", i), because(fmt.Sprintf("%d. %s (%s)", i+1, r.Title, works(r.Works)), r.Why))
 		if r.Command != "" {
 			fmt.Fprintf(&b, "%*s$ %s\n", margin+3, "", r.Command) // never wrapped, so that it can be copied
 		}
@@ -57,6 +57,31 @@ func sureness(v event.Verdict) string {
 	default:
 		return "not known"
 	}
+}
+
+// because adds the reason to a claim, if there is one.
+func because(claim, why string) string {
+	if why == "" {
+		return claim
+	}
+	return claim + ": " + why
+}
+
+func describeBackup(b event.Backup) string {
+	who := b.Tool
+	if b.Workload != "" {
+		who += ", " + b.Workload
+	}
+	return strings.TrimRight(who+": "+strings.ToUpper(b.Finding)+". "+b.Reason, " ")
+}
+
+// rates compares requests per second with the usual ones.
+func rates(now, usual float64) string {
+	text := fmt.Sprintf("%.0f per second", now)
+	if usual > 0 {
+		text += fmt.Sprintf(", usually %.0f", usual)
+	}
+	return text
 }
 
 func works(answer string) string {

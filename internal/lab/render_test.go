@@ -55,11 +55,29 @@ func chargedVerdict() event.Verdict {
 }
 
 func TestRenderVerdict(t *testing.T) {
-	golden(t, "charged.txt", renderVerdict(chargedVerdict(), time.UTC))
+	golden(t, "charged.txt", renderVerdict(chargedVerdict(), 60, time.UTC))
 	golden(t, "unknown.txt", renderVerdict(event.Verdict{
 		Phase: event.Opened, Service: "shop", State: event.Unknown, Cause: event.Suspect{Kind: "unknown"},
 		Onset: chargedVerdict().Onset, At: chargedVerdict().At,
-	}, time.UTC))
+	}, 60, time.UTC))
+}
+
+func TestRenderVerdictLeavesOutWhatIsNotKnown(t *testing.T) {
+	v := chargedVerdict()
+	v.Rival.Why, v.Backups[0].Reason, v.Backups[0].Workload, v.Remedies[0].Why = "", "", "", ""
+	text := renderVerdict(v, 0, time.UTC)
+	require.Contains(t, text, "  rival      a surge of traffic, 3 %\n")
+	require.Contains(t, text, "  backup     tar: CHARGED.\n")
+	require.Contains(t, text, "  remedies   1. Lower the priority of the backup's session (works here)\n")
+	require.Contains(t, text, "  requests   61 per second\n")
+	v.RequestRate = math.NaN()
+	require.NotContains(t, renderVerdict(v, 60, time.UTC), "requests")
+}
+
+func TestCommandsAreNeverWrapped(t *testing.T) {
+	v := chargedVerdict()
+	v.Remedies[0].Command = strings.TrimSpace(strings.Repeat("systemctl set-property ", 12))
+	require.Contains(t, renderVerdict(v, 0, time.UTC), "                $ "+v.Remedies[0].Command+"\n")
 }
 
 func TestRenderPhasesAndSummary(t *testing.T) {

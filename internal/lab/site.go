@@ -53,7 +53,7 @@ func Site(ctx context.Context, cfg SiteConfig) error {
 	if err != nil {
 		return err
 	}
-	defer telemetry.close()
+	defer telemetry.close(ctx)
 
 	mux := http.NewServeMux()
 	mux.Handle("GET "+itemRoute, telemetry.measure(itemRoute, work))

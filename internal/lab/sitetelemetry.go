@@ -38,7 +38,8 @@ func newSiteTelemetry(ctx context.Context, cfg SiteConfig) (*siteTelemetry, erro
 		attribute.Int("process.pid", os.Getpid()),
 	))}
 	if cfg.OTLPEndpoint != "" {
-		exporter, err := otlpmetrichttp.New(ctx,
+		var exporter *otlpmetrichttp.Exporter
+		exporter, err = otlpmetrichttp.New(ctx,
 			otlpmetrichttp.WithEndpointURL(cfg.OTLPEndpoint+"/v1/metrics"),
 			otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{Enabled: false}), // sums are cumulative: the next one tells all
 		)
@@ -75,8 +76,9 @@ func (t *siteTelemetry) measure(route string, next http.Handler) http.Handler {
 	})
 }
 
-func (t *siteTelemetry) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+// close sends what is left; ctx has ended by then.
+func (t *siteTelemetry) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = t.provider.Shutdown(ctx) // nobody may listen any more
 }

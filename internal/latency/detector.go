@@ -40,7 +40,7 @@ func (d *Detector) Step(second int64, z float64) bool {
 	return d.above >= d.Hold
 }
 
-// Onset is the second before the rise: where a step of the size seen lately fits
+// Onset is the first second of the rise: where a step of the size seen lately fits
 // the seconds best. The last zero of S would often be a little too early, for a
 // chance rise right before the true one keeps S above zero.
 func (d *Detector) Onset() int64 {
@@ -58,7 +58,7 @@ func (d *Detector) Onset() int64 {
 			best, length = sum, n-i
 		}
 	}
-	return d.second - int64(length)
+	return d.second - int64(max(length, 1)) + 1
 }
 
 // Calm reports whether nothing speaks for a rise at present.

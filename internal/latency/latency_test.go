@@ -118,7 +118,7 @@ func TestDetector(t *testing.T) {
 		}
 	}
 	require.Equal(t, int64(124), alarm)
-	require.Equal(t, int64(119), d.Onset())
+	require.Equal(t, int64(120), d.Onset())
 }
 
 // feed adds a second of requests, all of the same latency.
@@ -144,7 +144,7 @@ func TestASilentServiceIsNotFast(t *testing.T) {
 			require.True(t, v.Stalled)
 			require.InDelta(t, 10, v.Latency, 0.5)
 			require.True(t, v.Alarm)
-			require.InDelta(t, 60, v.Onset, 1)
+			require.InDelta(t, 61, v.Onset, 1)
 		})
 	}
 }
@@ -198,7 +198,7 @@ func TestCoarseReadingsMeanTheSame(t *testing.T) {
 	}
 	minute(0.100)
 	require.True(t, s.View().Alarm)
-	require.Equal(t, int64(600), s.View().Onset)
+	require.Equal(t, int64(601), s.View().Onset)
 }
 
 func TestAnObjectiveIsAnAlarmWithoutABaseline(t *testing.T) {

@@ -235,7 +235,7 @@ func (s *Signal) bad(second int64, v *View) {
 	v.Bad = mean(s.lately[max(0, len(s.lately)-s.p.BadOver):]) > s.p.BadSigma
 	if v.Bad {
 		if second-s.badAt > s.p.Pause {
-			s.bout = second - int64(s.p.BadOver)
+			s.bout = second - int64(s.p.BadOver) + 1
 		}
 		s.badAt = second
 	}

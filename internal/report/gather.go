@@ -37,6 +37,7 @@ type victimLines struct {
 	victim                         rootcause.Victim
 	latency, baseline, upper, rate line
 	probed                         bool
+	reported                       bool // the service tells of its requests itself
 }
 
 // uses are the shared resources in the order in which they are drawn.
@@ -156,8 +157,10 @@ func (s *story) see(f fact.Fact) {
 			lineOf(s.devices, deviceOf{f.Host, f.Device}).add(f.At, f.OpTime/ops)
 		}
 	case fact.Latency:
-		if f.Signal == "probe" && len(s.victims) < maxLines {
-			s.victim(rootcause.Victim{Service: f.Service, Host: f.Host}).probed = true
+		if len(s.victims) < maxLines {
+			v := s.victim(rootcause.Victim{Service: f.Service, Host: f.Host})
+			v.probed = v.probed || f.Signal == "probe"
+			v.reported = v.reported || f.Signal != "probe"
 		}
 	default:
 	}

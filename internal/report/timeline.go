@@ -240,7 +240,7 @@ func (b *builder) latencyLane(v *victimLines) lane {
 		Title: title, Note: "logarithmic scale", Height: 170, Unit: "s", Log: true,
 		Lo: plain(sc.lo), Hi: plain(sc.hi), Ticks: sc.logTicks(seconds),
 	}
-	if v.probed {
+	if v.probed && !v.reported {
 		l.Note += ", as a probe sees it"
 	}
 	_, worst, _ := v.latency.extremes()

@@ -46,7 +46,7 @@ func (e *Engine) newScene(v *victim) *scene {
 			first = max(first, h.first+1)
 			sc.interval = max(sc.interval, h.interval)
 			if h.last > 0 {
-				sc.to = min(sc.to, h.last)
+				sc.to = min(sc.to, h.last-1) // the last second is not whole yet
 			}
 			for _, w := range h.workloads {
 				if w.doesWorkOf(v.id.Service) {

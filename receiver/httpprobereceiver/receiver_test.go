@@ -3,6 +3,7 @@ package httpprobereceiver
 import (
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -157,9 +158,7 @@ func TestHowRequestsFail(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := map[string]any{"service.peer.name": "shop", "server.address": "127.0.0.1", "http.request.method": "GET"}
-			for k, v := range test.want {
-				want[k] = v
-			}
+			maps.Copy(want, test.want)
 			probeSite(t, test.target, func(durations, _ pmetric.Metric) bool {
 				got := counted(durations)
 				if got == nil {

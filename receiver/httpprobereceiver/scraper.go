@@ -47,7 +47,7 @@ func (s *probes) start(ctx context.Context, host component.Host) error {
 		s.probers = append(s.probers, p)
 	}
 	// Start's context ends with Start; the probers live until shutdown.
-	background, cancel := context.WithCancel(context.Background())
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	for _, p := range s.probers {
 		s.running.Go(func() { p.run(background) })

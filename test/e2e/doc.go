@@ -1,6 +1,6 @@
 // Package e2e tests the built distribution: the binary runs as a process,
-// records come in over OTLP, and what it delivers is seen where it arrives, in a
-// real Alertmanager and in a stand-in for Grafana.
+// telemetry and findings come in over OTLP, and what it delivers is seen where
+// it arrives, in a real Alertmanager and in a stand-in for Grafana.
 //
 // The tests need `make build` and `make servers`, and the build tag e2e; `make
 // e2e` does all of it. Two environment variables say where things are:

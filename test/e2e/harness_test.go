@@ -70,9 +70,18 @@ type process struct {
 // start runs a program and shows its output if the test fails.
 func start(t *testing.T, path string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(path, args...), log: &logBuffer{}, done: make(chan struct{})}
+	return run(t, exec.Command(path, args...))
+}
+
+// run is start for a command that needs more than arguments.
+func run(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, log: &logBuffer{}, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if p.cmd.SysProcAttr == nil {
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	p.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	require.NoError(t, p.cmd.Start())
 	go func() {
 		defer close(p.done)
@@ -81,7 +90,7 @@ func start(t *testing.T, path string, args ...string) *process {
 	t.Cleanup(func() {
 		p.stop(t)
 		if t.Failed() {
-			t.Logf("%s:\n%s", filepath.Base(path), p.log)
+			t.Logf("%s:\n%s", filepath.Base(p.cmd.Path), p.log)
 		}
 	})
 	return p
@@ -97,6 +106,18 @@ func (p *process) stop(t *testing.T) {
 		_ = p.cmd.Process.Kill()
 		<-p.done
 		t.Errorf("%s did not end within %s", p.cmd.Path, patience)
+	}
+}
+
+// exit waits until the program ends by itself, and is its exit code.
+func (p *process) exit(t *testing.T, patience time.Duration) int {
+	t.Helper()
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(patience):
+		require.Fail(t, "it runs", "%s did not end within %s", p.cmd.Path, patience)
+		return -1
 	}
 }
 
@@ -137,6 +158,12 @@ func address(t *testing.T) string {
 // eventually waits until the condition holds, or says what was seen last.
 func eventually(t *testing.T, what string, condition func() (ok bool, seen any)) {
 	t.Helper()
+	within(t, patience, what, condition)
+}
+
+// within is eventually with a patience of its own.
+func within(t *testing.T, patience time.Duration, what string, condition func() (ok bool, seen any)) {
+	t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
 		ok, seen := condition()
@@ -152,26 +179,37 @@ func eventually(t *testing.T, what string, condition func() (ok bool, seen any))
 
 func get(t *testing.T, url string, out any) error {
 	t.Helper()
+	body, err := read(t, url)
+	if err != nil || out == nil {
+		return err
+	}
+	return json.Unmarshal(body, out)
+}
+
+func read(t *testing.T, url string) ([]byte, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	require.NoError(t, err)
+	return do(request)
+}
+
+// do makes a request whose answer must be 200.
+func do(request *http.Request) ([]byte, error) {
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", response.Status, body)
+		return nil, fmt.Errorf("%s: %s", response.Status, body)
 	}
-	if out == nil {
-		return nil
-	}
-	return json.Unmarshal(body, out)
+	return body, nil
 }
 
 // alertmanager is a real one, on its own.
@@ -248,7 +286,7 @@ func (a *alertmanager) none(t *testing.T) {
 // culprit is the collector, with OTLP coming in.
 type culprit struct {
 	*process
-	url string
+	url string // of OTLP
 }
 
 // startCulprit runs the collector with a logs pipeline from OTLP to the
@@ -275,9 +313,21 @@ service:
       receivers: [otlp]
       exporters: [%s]
 `, listen, indent(extensions), indent(exporters), names(extensions), names(exporters))
+	return takesOTLP(t, listen, start(t, collector(t), "--config", write(t, config)))
+}
+
+// write makes a configuration file.
+func write(t *testing.T, config string) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
-	c := &culprit{process: start(t, collector(t), "--config", path), url: "http://" + listen + "/v1/logs"}
+	return path
+}
+
+// takesOTLP waits until a collector that was started is ready.
+func takesOTLP(t *testing.T, listen string, p *process) *culprit {
+	t.Helper()
+	c := &culprit{process: p, url: "http://" + listen}
 	eventually(t, "the collector takes OTLP", func() (bool, any) {
 		err := c.post(t, plog.NewLogs())
 		return err == nil, err
@@ -316,22 +366,18 @@ func (c *culprit) post(t *testing.T, logs plog.Logs) error {
 	t.Helper()
 	body, err := plogotlp.NewExportRequestFromLogs(logs).MarshalProto()
 	require.NoError(t, err)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url, bytes.NewReader(body))
-	require.NoError(t, err)
+	return send(t.Context(), c.url+"/v1/logs", body)
+}
+
+// send posts a request of OTLP.
+func send(ctx context.Context, url string, body []byte) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
 	request.Header.Set("Content-Type", "application/x-protobuf")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", response.Status, answer)
-	}
-	return nil
+	_, err = do(request)
+	return err
 }
 
 // damaged is the event without its onset.
