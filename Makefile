@@ -61,12 +61,13 @@ generate: ## Write the generated code, the distribution's main package and the d
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for FUZZTIME (10s) each
-	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
+	@log="$$(mktemp)"; trap 'rm -f "$$log"' EXIT; \
+	grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
 		for name in $$(grep -oE '^func Fuzz[A-Za-z0-9_]*' "$$file" | cut -d' ' -f2); do \
 			echo "$$(dirname "$$file") $$name"; \
-			go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" >/tmp/culprit-fuzz.$$$$ 2>&1 || { cat /tmp/culprit-fuzz.$$$$; exit 1; }; \
+			go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" >"$$log" 2>&1 || { cat "$$log"; exit 1; }; \
 		done; \
-	done; rm -f /tmp/culprit-fuzz.*
+	done
 
 .PHONY: bench
 bench: ## Run the Go benchmarks for BENCHTIME (1s) each

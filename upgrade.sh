@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Moves every collector module to one release: upgrade.sh v1.N.0 v0.M.0
-# The proxy lists newer versions than it serves, and an unpinned update floats
-# to a mix that does not build, so all are asked for by name in one call.
+# An unpinned update mixes releases that do not build together, so all are asked
+# for by name in one call.
 set -euo pipefail
 stable=$1 beta=$2
 cd "$(dirname "$0")"

@@ -63,11 +63,11 @@ func (t *Tracker) Seen(s Sign) (window Window, opened, ok bool) {
 	return e.Window, true, true
 }
 
-// Expire closes the windows whose backup was not seen for a while. A window
-// ends when its backup was seen last.
-func (t *Tracker) Expire(now time.Time) (closed []Window) {
+// Expire closes the windows whose backup was not seen for a while, by the time
+// up to which each host is known. A window ends when its backup was seen last.
+func (t *Tracker) Expire(known func(host string) time.Time) (closed []Window) {
 	t.active = slices.DeleteFunc(t.active, func(e entry) bool {
-		if now.Sub(e.seen) <= max(t.grace, 5*e.every/2) {
+		if known(e.Workload.Host).Sub(e.seen) <= max(t.grace, 5*e.every/2) {
 			return false
 		}
 		e.End = e.seen
@@ -75,7 +75,7 @@ func (t *Tracker) Expire(now time.Time) (closed []Window) {
 		return true
 	})
 	t.ended = slices.DeleteFunc(append(t.ended, closed...), func(w Window) bool {
-		return now.Sub(w.End) > t.keep
+		return known(w.Workload.Host).Sub(w.End) > t.keep
 	})
 	return closed
 }

@@ -16,6 +16,11 @@ var (
 
 func at(second int) time.Time { return start.Add(time.Duration(second) * time.Second) }
 
+// until is a host known up to a time.
+func until(known time.Time) func(string) time.Time {
+	return func(string) time.Time { return known }
+}
+
 func newTracker() *backup.Tracker { return backup.NewTracker(5*time.Second, 5*time.Minute, 2) }
 
 func TestAWindowOpensOnceAndEndsWhenLastSeen(t *testing.T) {
@@ -29,10 +34,10 @@ func TestAWindowOpensOnceAndEndsWhenLastSeen(t *testing.T) {
 		require.True(t, ok)
 		require.False(t, opened)
 		require.Equal(t, w.ID, again.ID)
-		require.Empty(t, tr.Expire(at(second)))
+		require.Empty(t, tr.Expire(until(at(second))))
 	}
-	require.Empty(t, tr.Expire(at(24)), "within the grace")
-	closed := tr.Expire(at(25))
+	require.Empty(t, tr.Expire(until(at(24))), "within the grace")
+	closed := tr.Expire(until(at(25)))
 	require.Len(t, closed, 1)
 	require.Equal(t, at(19), closed[0].End)
 	require.Equal(t, w.ID, closed[0].ID)
@@ -42,7 +47,7 @@ func TestAWindowOpensOnceAndEndsWhenLastSeen(t *testing.T) {
 func TestAnotherRunIsAnotherWindow(t *testing.T) {
 	tr := newTracker()
 	first, _, _ := tr.Seen(backup.Sign{Workload: job, Tool: "restic", At: at(0)})
-	tr.Expire(at(60))
+	tr.Expire(until(at(60)))
 	second, opened, _ := tr.Seen(backup.Sign{Workload: job, Tool: "restic", At: at(100)})
 	require.True(t, opened)
 	require.NotEqual(t, first.ID, second.ID)
@@ -51,12 +56,12 @@ func TestAnotherRunIsAnotherWindow(t *testing.T) {
 func TestSinceRemembersWhatEnded(t *testing.T) {
 	tr := newTracker()
 	tr.Seen(backup.Sign{Workload: job, Tool: "restic", At: at(0)})
-	tr.Expire(at(60))
+	tr.Expire(until(at(60)))
 	require.Len(t, tr.Since("web1", at(0)), 1)
 	require.Len(t, tr.Since("", at(0)), 1)
 	require.Empty(t, tr.Since("web2", at(0)))
 	require.Empty(t, tr.Since("web1", at(1)), "it ended before")
-	tr.Expire(at(0).Add(6 * time.Minute))
+	tr.Expire(until(at(0).Add(6 * time.Minute)))
 	require.Empty(t, tr.Since("web1", at(0)), "forgotten")
 }
 
@@ -76,7 +81,7 @@ func TestAWindowOutlivesTheIntervalBetweenReadings(t *testing.T) {
 	for minute := range 5 {
 		_, opened, _ := tr.Seen(backup.Sign{Workload: job, Tool: "restic", At: at(60 * minute), Every: time.Minute})
 		require.Equal(t, minute == 0, opened)
-		require.Empty(t, tr.Expire(at(60*minute+59)))
+		require.Empty(t, tr.Expire(until(at(60*minute+59))))
 	}
-	require.Len(t, tr.Expire(at(240+151)), 1)
+	require.Len(t, tr.Expire(until(at(240+151))), 1)
 }

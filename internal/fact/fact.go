@@ -29,6 +29,7 @@ const (
 	KindDescribed  Kind = "described"
 	KindUse        Kind = "use"
 	KindServes     Kind = "serves"
+	KindService    Kind = "service"
 	KindLatency    Kind = "latency"
 	KindCPU        Kind = "cpu"
 	KindDisk       Kind = "disk"
@@ -123,6 +124,15 @@ type Serves struct {
 	At      time.Time
 	Service string
 	Process Process
+}
+
+// Service is what the user says of a service. It is repeated, so that a journal
+// that starts late still has it.
+type Service struct {
+	At        time.Time
+	Name      string
+	Processes []string // commands or systemd units that do its work
+	Objective float64  // latency that it may not exceed, seconds; zero for none
 }
 
 // Bucket counts the requests that took between Low and High seconds. A single
@@ -291,3 +301,9 @@ func (f Mark) When() time.Time { return f.At }
 
 // Kind is KindMark.
 func (Mark) Kind() Kind { return KindMark }
+
+// When is At.
+func (f Service) When() time.Time { return f.At }
+
+// Kind is KindService.
+func (Service) Kind() Kind { return KindService }

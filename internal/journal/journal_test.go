@@ -38,6 +38,8 @@ func night() []fact.Fact {
 		fact.Use{At: at, Over: 1, Process: process, Amounts: fact.Unknown()},
 		fact.Use{At: at, Process: process, Amounts: full},
 		fact.Serves{At: at, Service: "shop", Process: process},
+		fact.Service{At: at, Name: "shop", Processes: []string{"nginx", "php-fpm.service", ""}, Objective: 0.3},
+		fact.Service{At: at, Name: "shop"},
 		fact.Latency{
 			At: at, Over: time.Second, Service: "shop", Host: "web1", Signal: "server", Count: 3, Errors: 1, Oldest: 0.5,
 			Buckets: []fact.Bucket{{Low: 0, High: 0.005, Count: 2}, {Low: math.SmallestNonzeroFloat64, High: math.MaxFloat64, Count: 1}},

@@ -105,6 +105,12 @@ type (
 		Service string `json:"service,omitzero"`
 		wireProcess
 	}
+	wireService struct {
+		instant
+		Name      string   `json:"name,omitzero"`
+		Processes []string `json:"processes,omitempty"`
+		Objective float64  `json:"objective,omitzero"`
+	}
 	wireBucket  [3]float64 // low, high, count
 	wireLatency struct {
 		interval
@@ -197,6 +203,8 @@ func encode(f fact.Fact) (any, error) {
 		return wireUse{interval: over(f.Over), wireProcess: wireProcess(f.Process), Amounts: encodeAmounts(&f.Amounts)}, nil
 	case fact.Serves:
 		return wireServes{instant: at, Service: f.Service, wireProcess: wireProcess(f.Process)}, nil
+	case fact.Service:
+		return wireService{instant: at, Name: f.Name, Processes: f.Processes, Objective: f.Objective}, nil
 	case fact.Latency:
 		buckets := make([]wireBucket, len(f.Buckets))
 		for i, b := range f.Buckets {
@@ -269,6 +277,12 @@ var decoders = map[fact.Kind]func(json.RawMessage) (fact.Fact, error){
 	}),
 	fact.KindServes: decodeAs(func(w wireServes) fact.Fact {
 		return fact.Serves{At: w.At.time(), Service: w.Service, Process: w.process()}
+	}),
+	fact.KindService: decodeAs(func(w wireService) fact.Fact {
+		if len(w.Processes) == 0 {
+			w.Processes = nil
+		}
+		return fact.Service{At: w.At.time(), Name: w.Name, Processes: w.Processes, Objective: w.Objective}
 	}),
 	fact.KindLatency: decodeAs(func(w wireLatency) fact.Fact {
 		var buckets []fact.Bucket

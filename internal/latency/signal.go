@@ -284,6 +284,10 @@ func (s *Signal) Rebased() *Signal {
 	return fresh
 }
 
+// SetObjective changes the latency that may not be exceeded, seconds; zero for
+// none.
+func (s *Signal) SetObjective(seconds float64) { s.objective = seconds }
+
 // Reset ends the alarm without waiting for recovery.
 func (s *Signal) Reset() {
 	s.alarmed = false

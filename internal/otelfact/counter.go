@@ -2,6 +2,7 @@ package otelfact
 
 import (
 	"math"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -17,7 +18,7 @@ type growth uint8
 
 const (
 	rebased  growth = iota // no interval: begin anew
-	repeats                // the same reading again: keep the old one
+	repeats                // the same reading again, or an older one that is late: keep the last one
 	grown                  // new minus old happened in the interval
 	fromZero               // all that it counted happened in the interval
 	isDelta                // the point says itself what happened
@@ -33,9 +34,14 @@ const (
 //	-----------|---------|
 //	         last  start   at                 fromZero: it started again
 //	-----------|---  --|---|
+//	          at       last                    repeats: it was overtaken on its way
+//	-----------|---------|
 func (r *reading) follow(p instant, known pcommon.Timestamp) (growth, pcommon.Timestamp) {
 	last := *r
-	*r = reading{at: p.at, start: p.start}
+	late := isLate(p.at, last.at)
+	if !late {
+		*r = reading{at: p.at, start: p.start}
+	}
 	switch {
 	case p.delta && p.start > 0:
 		return within(isDelta, p.start, p.at)
@@ -45,7 +51,7 @@ func (r *reading) follow(p instant, known pcommon.Timestamp) (growth, pcommon.Ti
 		return within(fromZero, known, p.at)
 	case last.at == 0:
 		return rebased, 0
-	case p.at == last.at:
+	case p.at == last.at || late:
 		*r = last
 		return repeats, 0
 	case p.start > last.at:
@@ -53,6 +59,15 @@ func (r *reading) follow(p instant, known pcommon.Timestamp) (growth, pcommon.Ti
 	default:
 		return within(grown, last.at, p.at)
 	}
+}
+
+// maxLate is how far a reading may be behind the last one to be one that was
+// overtaken on its way; farther behind, the clock went back.
+const maxLate = time.Minute
+
+// isLate says whether a reading was overtaken by the last one.
+func isLate(at, last pcommon.Timestamp) bool {
+	return at < last && last-at <= pcommon.Timestamp(maxLate)
 }
 
 // within accepts intervals that can be.
@@ -107,8 +122,9 @@ func newInstant(at, start pcommon.Timestamp, temporality pmetric.AggregationTemp
 	return instant{at: at, start: start, delta: temporality == pmetric.AggregationTemporalityDelta}, at > 0 && at <= math.MaxInt64
 }
 
-// maxValue is beyond anything that is measured; sums of such values are finite.
-const maxValue = 1e100
+// maxValue is beyond anything that is measured; sums of such values fit into the
+// engine's numbers of 32 bits.
+const maxValue = 1e18
 
 // number reads a point; ok is false if it has no usable value or time.
 func (d *Decoder) number(p pmetric.NumberDataPoint, temporality pmetric.AggregationTemporality) (n number, ok bool) {
@@ -129,12 +145,15 @@ func (d *Decoder) number(p pmetric.NumberDataPoint, temporality pmetric.Aggregat
 		d.skip(BadValue)
 		return n, false
 	}
-	if !(n.value >= 0 && n.value <= maxValue) { // NaN too
+	if !isAmount(n.value) {
 		d.skip(BadValue)
 		return n, false
 	}
 	return n, true
 }
+
+// isAmount says whether a number can be one that was measured; NaN cannot.
+func isAmount(x float64) bool { return x >= 0 && x <= maxValue }
 
 // amounts calls use with every point of a counter.
 func (d *Decoder) amounts(m pmetric.Metric, use func(number, pcommon.Map)) {

@@ -41,6 +41,21 @@ func TestIncrease(t *testing.T) {
 		"a clock that went back": {steps: []step{
 			{0, 1000, 5, 0, 0}, {0, 10, 6, 0, 0}, {0, 11, 7, 1, 1},
 		}},
+		"a reading that was overtaken": {steps: []step{
+			{0, 10, 5, 0, 0}, {0, 12, 9, 4, 2}, {0, 11, 7, 0, 0}, {0, 13, 10, 1, 1},
+		}},
+		"a first reading that was overtaken": {steps: []step{
+			{0, 12, 9, 0, 0}, {0, 11, 7, 0, 0}, {0, 13, 10, 1, 1},
+		}},
+		"overtaken by a minute": {steps: []step{
+			{0, 100, 5, 0, 0}, {0, 40, 2, 0, 0}, {0, 101, 7, 2, 1},
+		}},
+		"overtaken across a restart": {steps: []step{
+			{1, 10, 50, 0, 0}, {10.5, 11, 3, 3, 1}, {1, 10.2, 51, 0, 0}, {10.5, 12, 4, 1, 1},
+		}},
+		"a clock that went back by more than a minute": {steps: []step{
+			{0, 100, 5, 0, 0}, {0, 39, 6, 0, 0}, {0, 40, 7, 1, 1},
+		}},
 		"a long pause": {steps: []step{
 			{0, 10, 5, 0, 0}, {0, 611, 6, 0, 0}, {0, 612, 7, 1, 1},
 		}},
@@ -52,6 +67,9 @@ func TestIncrease(t *testing.T) {
 		}},
 		"delta without start": {delta: true, steps: []step{
 			{11, 10, 5, 0, 0}, {12, 11, 3, 3, 1},
+		}},
+		"delta without start that was overtaken": {delta: true, steps: []step{
+			{11, 10, 5, 0, 0}, {13, 12, 3, 3, 2}, {12, 11, 3, 0, 0}, {14, 13, 3, 3, 1},
 		}},
 		"delta over too long": {delta: true, steps: []step{{1, 1000, 5, 0, 0}}},
 	}

@@ -27,7 +27,7 @@ type Reason string
 const (
 	WrongType        Reason = "wrong_type"        // of the metric or an attribute, or an unknown unit
 	MissingAttribute Reason = "missing_attribute" // one that identifies what was measured
-	BadValue         Reason = "bad_value"         // not finite, negative, or inconsistent buckets
+	BadValue         Reason = "bad_value"         // not finite, negative, above 10^18, or inconsistent buckets
 	BadTime          Reason = "bad_time"          // no timestamp, or one outside the years 1970 to 2262
 	StateFull        Reason = "state_full"        // Options.MaxState was reached
 	TooManyLogs      Reason = "too_many_logs"     // more per second than could be evidence

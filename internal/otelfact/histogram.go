@@ -51,6 +51,10 @@ func (s *source) histogram(p pmetric.HistogramDataPoint, temporality pmetric.Agg
 		return
 	}
 	point := &series{shape: shape{bounds: bounds}, counts: counts, count: p.Count(), sum: p.Sum()}
+	if !point.isSane() || (len(counts) < 2 && !isAmount(point.sum)) {
+		s.d.skip(BadValue)
+		return
+	}
 	s.read(point, when, p.Attributes(), func(c *latencyCell, moved *series) {
 		top := 0.0
 		if p.HasMax() {
@@ -58,6 +62,12 @@ func (s *source) histogram(p pmetric.HistogramDataPoint, temporality pmetric.Agg
 		}
 		s.explicit(c, moved, top, isFailed(p.Attributes()))
 	})
+}
+
+// isSane says whether so many requests can have been counted.
+func (s *series) isSane() bool {
+	tooMany := func(n uint64) bool { return n > maxValue }
+	return !tooMany(s.count) && !tooMany(s.zero) && !slices.ContainsFunc(s.counts, tooMany)
 }
 
 // areBounds says whether numbers are finite and ascend.
@@ -120,6 +130,10 @@ func (s *source) exponential(p pmetric.ExponentialHistogramDataPoint, temporalit
 			threshold: p.ZeroThreshold(),
 		},
 		counts: p.Positive().BucketCounts().AsRaw(), zero: p.ZeroCount(), count: p.Count(), sum: p.Sum(),
+	}
+	if !point.isSane() {
+		s.d.skip(BadValue)
+		return
 	}
 	s.read(point, when, p.Attributes(), func(c *latencyCell, moved *series) {
 		failed := isFailed(p.Attributes())

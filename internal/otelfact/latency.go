@@ -98,7 +98,7 @@ type group struct {
 
 // seen notes a reading of the group.
 func (g *group) seen(d *Decoder, at pcommon.Timestamp) {
-	if at != g.last {
+	if at != g.last && !isLate(at, g.last) {
 		g.last, g.before = at, g.last
 	}
 	g.touched = d.now

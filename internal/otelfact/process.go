@@ -118,7 +118,7 @@ func (h *host) scraped(batch int, at pcommon.Timestamp) {
 		h.scrapeBatch = batch
 		h.scrapes++
 	}
-	if at != h.scrapeAt {
+	if at != h.scrapeAt && !isLate(at, h.scrapeAt) {
 		h.scrapeBefore, h.scrapeAt = h.scrapeAt, at
 	}
 }

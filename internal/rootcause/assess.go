@@ -68,13 +68,15 @@ func (e *Engine) assess(v *victim) assessment {
 	for _, s := range list {
 		a.suspects = append(a.suspects, s.Suspect)
 	}
-	a.state = e.state(a.suspects, sc.waitsKnown)
+	a.state = e.state(a.suspects, sc)
 	a.backups = e.findings(sc, a.state, list)
 	a.remedies = e.remedies(sc, list[0])
 	return a
 }
 
-func (e *Engine) state(ranked []Suspect, waitsKnown bool) State {
+// state is how sure a ranking is. A workload is named only if the victim is known
+// to wait for what it takes.
+func (e *Engine) state(ranked []Suspect, sc *scene) State {
 	top := ranked[0]
 	lead := top.Probability
 	if len(ranked) > 1 {
@@ -83,7 +85,7 @@ func (e *Engine) state(ranked []Suspect, waitsKnown bool) State {
 	switch {
 	case top.Cause == UnknownCause || top.Probability < e.p.ProbableAt:
 		return StateUnknown
-	case top.Probability >= e.p.NamedAt && lead >= e.p.Margin && (waitsKnown || top.Cause != Contention):
+	case top.Probability >= e.p.NamedAt && lead >= e.p.Margin && (top.Cause != Contention || sc.waits[top.Resource].own && sc.waits[top.Resource].strength > 0):
 		return StateNamed
 	default:
 		return StateProbable
@@ -127,7 +129,7 @@ func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, b
 		return scored{}, false
 	}
 	p := e.p.Weights
-	c := scored{workload: w, score: p.Contention, Suspect: Suspect{Cause: Contention, Resource: r, Workload: w.id, Tool: w.tool}}
+	c := scored{workload: w, score: p.Contention, Suspect: Suspect{Cause: Contention, Resource: r, Workload: w.id, Tool: w.tool()}}
 	c.add(Evidence{
 		Name: "shift", Value: s.after - s.before, Unit: r.unit(), Weight: p.Shift * clamp01(s.z/50),
 		Sentence: fmt.Sprintf("%s uses %s, before the onset %s", w.id.Name, r.amount(s.after), r.amount(s.before)),

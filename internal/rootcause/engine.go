@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/otel-culprit/culprit/internal/backup"
@@ -61,6 +62,10 @@ const (
 	maxBack  = time.Minute     // a tick may be behind the last one
 	sweep    = 30 * time.Second
 	maxHosts = 1000
+	// Disks of a host, and interfaces: containers make and unmake many.
+	maxDevices = 256
+	// A service that was not heard of for so long is forgotten.
+	victimKept = 7 * 24 * time.Hour
 )
 
 // Step takes a fact and returns what follows from it; only a fact.Tick makes
@@ -69,7 +74,10 @@ func (e *Engine) Step(f fact.Fact) ([]Event, error) {
 	if tick, ok := f.(fact.Tick); ok {
 		return e.tick(tick.At)
 	}
-	if !e.now.IsZero() && f.When().Sub(e.now) > maxAhead {
+	if e.now.IsZero() {
+		e.now = f.When()
+	}
+	if f.When().Sub(e.now) > maxAhead {
 		return nil, fmt.Errorf("%w: %s at %s, now is %s", ErrFuture, f.Kind(), f.When().UTC().Format(time.RFC3339), e.now.UTC().Format(time.RFC3339))
 	}
 	return nil, e.observe(f)
@@ -86,47 +94,82 @@ func (e *Engine) observe(f fact.Fact) error {
 	case fact.Serves:
 		return e.serves(f)
 	case fact.CPUTime:
-		return e.onHost(f.Host, func(h *host) { h.cores = f.Cores })
+		return e.onHost(f.Host, func(h *host) {
+			h.cores = f.Cores
+			h.steal.spread(seconds(f.At), f.Over.Seconds(), f.Steal)
+		})
 	case fact.Disk:
-		return e.onHost(f.Host, func(h *host) {
-			d, end, over := h.disk(f.Device), seconds(f.At), f.Over.Seconds()
-			d.ops.spread(end, over, f.Reads+f.Writes)
-			d.bytes.spread(end, over, f.ReadBytes+f.WriteBytes)
-			d.opTime.spread(end, over, f.OpTime)
-			d.busy.spread(end, over, f.BusyTime)
-			d.inFlight.hold(f.At.Unix(), f.InFlight)
-		})
+		return e.disk(f)
 	case fact.Link:
-		return e.onHost(f.Host, func(h *host) {
-			l, end, over := h.link(f.Interface), seconds(f.At), f.Over.Seconds()
-			l.bytes.spread(end, over, max(f.Received, f.Transmitted))
-			l.drops.spread(end, over, f.Drops)
-			l.speed = f.Speed
-		})
+		return e.link(f)
 	case fact.Pressure:
-		if f.Cgroup != "" {
-			return nil // not weighed yet: only the whole host's is
+		if f.Cgroup != "" || !slices.Contains([]string{"cpu", "io", "memory"}, f.Resource) {
+			return nil // a cgroup's is not weighed yet: only the whole host's is
 		}
 		return e.onHost(f.Host, func(h *host) {
 			h.stall(f.Resource).spread(seconds(f.At), f.Over.Seconds(), f.Some)
 		})
 	case fact.Capability:
-		return e.onHost(f.Host, func(h *host) { h.can[f.Name] = f.Present })
+		return e.onHost(f.Host, func(h *host) {
+			if len(h.can) < maxDevices {
+				h.can[f.Name] = f.Present
+			}
+		})
 	case fact.Log:
 		if e.catalog.SignOf(f.Body) != catalog.DiskError {
 			return nil
 		}
 		return e.onHost(f.Host, func(h *host) {
-			if h.diskErrs == nil {
-				h.diskErrs = new(series)
-			}
+			h.logged = true
 			h.diskErrs.spread(seconds(f.At), 1, 1)
 		})
+	case fact.Service:
+		e.service(f)
+		return nil
 	case fact.Mark:
 		return nil
 	default:
 		return fmt.Errorf("unknown kind of fact %T", f)
 	}
+}
+
+func (e *Engine) disk(f fact.Disk) error {
+	h, err := e.host(f.Host)
+	if err != nil {
+		return err
+	}
+	d := h.disks[f.Device]
+	if d == nil {
+		if len(h.disks) >= maxDevices {
+			return fmt.Errorf("disks of %s: %w to %d", h.name, ErrBound, maxDevices)
+		}
+		d = new(disk)
+		h.disks[f.Device], h.diskNames = d, insert(h.diskNames, f.Device)
+	}
+	end, over := seconds(f.At), f.Over.Seconds()
+	d.ops.spread(end, over, f.Reads+f.Writes)
+	d.bytes.spread(end, over, f.ReadBytes+f.WriteBytes)
+	d.opTime.spread(end, over, f.OpTime)
+	d.seen = f.At.Unix()
+	return nil
+}
+
+func (e *Engine) link(f fact.Link) error {
+	h, err := e.host(f.Host)
+	if err != nil {
+		return err
+	}
+	l := h.links[f.Interface]
+	if l == nil {
+		if len(h.links) >= maxDevices {
+			return fmt.Errorf("interfaces of %s: %w to %d", h.name, ErrBound, maxDevices)
+		}
+		l = new(link)
+		h.links[f.Interface], h.linkNames = l, insert(h.linkNames, f.Interface)
+	}
+	l.bytes.spread(seconds(f.At), f.Over.Seconds(), max(f.Received, f.Transmitted))
+	l.speed, l.seen = f.Speed, f.At.Unix()
+	return nil
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
@@ -157,11 +200,11 @@ func (e *Engine) onHost(name string, do func(*host)) error {
 // tick lets time pass up to a moment and returns what follows.
 func (e *Engine) tick(at time.Time) ([]Event, error) {
 	if at.Before(e.now) {
-		if e.now.Sub(at) > maxBack {
-			events := e.rebase(at)
-			return events, fmt.Errorf("%w by %s: what was seen so far is forgotten, baselines are kept", ErrClock, e.now.Sub(at))
+		back := e.now.Sub(at)
+		if back > maxBack {
+			return e.rebase(at), fmt.Errorf("%w by %s: what was seen so far is forgotten, baselines are kept", ErrClock, back)
 		}
-		return nil, fmt.Errorf("%w by %s", ErrClock, e.now.Sub(at))
+		return nil, fmt.Errorf("%w by %s", ErrClock, back)
 	}
 	e.now = at
 	var events []Event
@@ -169,7 +212,7 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 		events = append(events, Window{Phase: Opened, Reason: ReasonBackupStarted, At: w.Start, Window: w})
 	}
 	e.opened = nil
-	for _, w := range e.windows.Expire(at) {
+	for _, w := range e.windows.Expire(e.heard) {
 		events = append(events, Window{Phase: Closed, Reason: ReasonBackupEnded, At: w.End, Window: w})
 	}
 	for _, h := range e.hosts {
@@ -191,9 +234,47 @@ func (e *Engine) forget(at time.Time) {
 		h.forget(at.Unix()-window, at.Add(-2*time.Minute).Unix())
 		e.procs += len(h.byPID)
 	}
+	e.hosts = slices.DeleteFunc(e.hosts, func(h *host) bool {
+		silent := h.last < at.Unix()-window && len(h.workloads) == 0
+		if silent {
+			delete(e.byHost, h.name)
+		}
+		return silent
+	})
+	e.victims = slices.DeleteFunc(e.victims, func(v *victim) bool {
+		return v.episode == nil && v.heard < at.Add(-victimKept).Unix()
+	})
 	for key, s := range e.serving {
 		if h := e.byHost[key.host]; s.at < at.Unix()-window && (h == nil || h.byPID[key.pid] == nil) {
 			delete(e.serving, key)
+		}
+	}
+}
+
+// heard is up to when a host's processes are known: its windows end by that
+// clock, so that late readings end nothing. A host that fell silent is not
+// waited for.
+func (e *Engine) heard(name string) time.Time {
+	patience := e.now.Add(-time.Minute)
+	if h := e.byHost[name]; h != nil {
+		if last := moment(h.last); last.After(patience) {
+			return last
+		}
+	}
+	return patience
+}
+
+// service takes what the user says of a service.
+func (e *Engine) service(f fact.Service) {
+	if e.p.Services == nil {
+		e.p.Services, e.p.Objectives = map[string][]string{}, map[string]float64{}
+	}
+	e.p.Services[f.Name], e.p.Objectives[f.Name] = f.Processes, f.Objective
+	for _, v := range e.victims {
+		if v.id.Service == f.Name {
+			for _, s := range v.signals {
+				s.SetObjective(f.Objective)
+			}
 		}
 	}
 }
@@ -202,8 +283,12 @@ func (e *Engine) forget(at time.Time) {
 // compared with what comes now.
 func (e *Engine) rebase(at time.Time) []Event {
 	var events []Event
+	for _, w := range e.windows.Active() {
+		w.End = e.now
+		events = append(events, Window{Phase: Closed, Reason: ReasonBackupEnded, At: e.now, Window: w})
+	}
 	for _, v := range e.victims {
-		events = append(events, e.close(v, at, ReasonVictimVanished)...)
+		events = append(events, e.close(v, e.now, ReasonVictimVanished)...)
 		v.rebase()
 	}
 	e.hosts, e.byHost, e.serving = nil, map[string]*host{}, map[pidOf]served{}

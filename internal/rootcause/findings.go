@@ -2,6 +2,7 @@ package rootcause
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/otel-culprit/culprit/internal/backup"
@@ -130,6 +131,14 @@ func (e *Engine) missing(sc *scene) []string {
 	if !sc.waitsKnown {
 		say("what %s waits for is not measured: without it no workload is named", service)
 	}
+	if !slices.ContainsFunc(sc.hosts, func(h *host) bool { return h.logged }) {
+		say("no kernel messages are delivered: a failing disk shows only by being slow")
+	}
+	for _, h := range sc.hosts {
+		if stolen := sc.mean(h.steal.at); stolen > 0.05*float64(max(h.cores, 1)) {
+			say("the hypervisor took %.2f CPUs away from %s", stolen, h.name)
+		}
+	}
 	for _, w := range e.windows.Since(sc.v.id.Host, time.Unix(sc.onset-e.p.OnsetWithin, 0)) {
 		if t, ok := e.catalog.Tool(w.Tool); ok && len(t.Backend) > 0 {
 			say("%s reads through its database server, whose use is not added to it", w.Tool)
@@ -141,15 +150,25 @@ func (e *Engine) missing(sc *scene) []string {
 	return list
 }
 
+// recognisedByArgs is false if only the name spoke for a window's backup.
 func (e *Engine) recognisedByArgs(w backup.Window) bool {
 	h := e.byHost[w.Workload.Host]
 	if h == nil {
 		return true
 	}
+	known := true
 	for _, o := range h.workloads {
-		if o.id == w.Workload {
-			return o.byArgs
+		if o.id != w.Workload {
+			continue
+		}
+		for m := range o.members {
+			if p := h.byPID[m.PID]; p != nil && p.tool == w.Tool {
+				if p.byArgs {
+					return true
+				}
+				known = false
+			}
 		}
 	}
-	return true
+	return known
 }

@@ -25,18 +25,22 @@ type host struct {
 	links     map[string]*link
 	linkNames []string
 	pressure  map[string]*series // PSI "some", seconds per second, by resource
-	diskErrs  *series            // messages of a failing disk
+	diskErrs  series             // messages of a failing disk
+	steal     series             // CPU seconds that the hypervisor took
+	logged    bool               // kernel messages were delivered
 	cores     int
 	can       map[string]bool // capabilities; a missing key was never told
 }
 
 type disk struct {
-	ops, bytes, opTime, busy, inFlight series
+	ops, bytes, opTime series
+	seen               int64
 }
 
 type link struct {
-	bytes, drops series
-	speed        float64
+	bytes series
+	speed float64
+	seen  int64
 }
 
 // workloadKey tells workloads of one host apart: a unit or container by its
@@ -51,8 +55,7 @@ type workload struct {
 	key     workloadKey
 	id      backup.Workload
 	host    *host
-	tool    string // backup tool, if one was recognised
-	byArgs  bool   // and by more than its name
+	named   bool // after the backup in it
 	cgroup  string
 	session int64
 	cpus    cpuSet
@@ -72,7 +75,8 @@ type member struct {
 type process struct {
 	described fact.Described
 	workload  *workload
-	tool      string
+	tool      string // backup tool, if it was recognised as one
+	byArgs    bool   // and by more than its name
 	seen      int64
 }
 
@@ -108,6 +112,18 @@ func (w *workload) use(r Shared, second int64) float64 {
 }
 
 func (w *workload) doesWorkOf(service string) bool { return slices.Contains(w.serves, service) }
+
+// tool is the backup tool among the living processes; empty if there is none.
+func (w *workload) tool() string {
+	var tool string
+	var oldest int64
+	for m := range w.members {
+		if p := w.host.byPID[m.PID]; p != nil && p.tool != "" && (oldest == 0 || m.PID < oldest) {
+			tool, oldest = p.tool, m.PID
+		}
+	}
+	return tool
+}
 
 // keyOf finds the workload that a process belongs to: its systemd unit or
 // container, else its process group, which is what a shell calls a job.
@@ -190,26 +206,6 @@ func (c cpuSet) apart(other cpuSet) bool {
 	return true
 }
 
-func (h *host) disk(name string) *disk {
-	d := h.disks[name]
-	if d == nil {
-		d = new(disk)
-		h.disks[name] = d
-		h.diskNames = insert(h.diskNames, name)
-	}
-	return d
-}
-
-func (h *host) link(name string) *link {
-	l := h.links[name]
-	if l == nil {
-		l = new(link)
-		h.links[name] = l
-		h.linkNames = insert(h.linkNames, name)
-	}
-	return l
-}
-
 // remember writes down the level of memory, which facts tell by process. One
 // that was not read lately is gone.
 func (h *host) remember(second int64) {
@@ -256,16 +252,30 @@ func (h *host) touch(second int64, over float64) {
 	}
 }
 
-// forget drops workloads and processes that were not seen since a time.
-func (h *host) forget(workloadsSince, processesSince int64) {
+// forget drops devices, workloads and processes that were not seen since a time.
+func (h *host) forget(since, processesSince int64) {
 	for pid, p := range h.byPID {
 		if p.seen < processesSince {
 			delete(p.workload.members, p.described.Process)
 			delete(h.byPID, pid)
 		}
 	}
+	h.diskNames = slices.DeleteFunc(h.diskNames, func(name string) bool {
+		gone := h.disks[name].seen < since
+		if gone {
+			delete(h.disks, name)
+		}
+		return gone
+	})
+	h.linkNames = slices.DeleteFunc(h.linkNames, func(name string) bool {
+		gone := h.links[name].seen < since
+		if gone {
+			delete(h.links, name)
+		}
+		return gone
+	})
 	h.workloads = slices.DeleteFunc(h.workloads, func(w *workload) bool {
-		if w.seen >= workloadsSince || len(w.members) > 0 {
+		if w.seen >= since || len(w.members) > 0 {
 			return false
 		}
 		delete(h.byKey, w.key)

@@ -112,6 +112,16 @@ func TestStateStaysWithinItsBound(t *testing.T) {
 		}
 	}
 	require.Equal(t, 480, refused)
+	for i := range 300 {
+		for _, f := range []fact.Fact{
+			fact.Disk{At: at, Over: time.Second, Host: hostName, Device: fmt.Sprint("sd", i)},
+			fact.Link{At: at, Over: time.Second, Host: hostName, Interface: fmt.Sprint("veth", i)},
+		} {
+			if _, err := e.Step(f); i >= 256 {
+				require.ErrorIs(t, err, rootcause.ErrBound)
+			}
+		}
+	}
 	_, err := e.Step(fact.Tick{At: at})
 	require.NoError(t, err)
 	require.Len(t, e.Snapshot().Victims, 3)

@@ -45,9 +45,6 @@ type Params struct {
 // probabilities by a softmax. Each is the logarithm of the odds that the
 // evidence at full strength adds.
 type Weights struct {
-	// Provenance tells where the numbers come from.
-	Provenance string
-
 	Contention   float64 // prior of each candidate
 	Shift        float64 // its use rose
 	Share        float64 // its share of the resource rose
@@ -70,12 +67,12 @@ type Weights struct {
 	Unknown      float64 // prior
 }
 
-// DefaultParams are the shipped numbers.
+// DefaultParams are the shipped numbers. The weights were set by hand, from single
+// measurements on one host: they are neither fitted nor calibrated.
 func DefaultParams() Params {
 	return Params{
 		Latency: latency.DefaultParams(),
 		Weights: Weights{
-			Provenance: "set by hand from single measurements on one host; not fitted, not calibrated",
 			Contention: -2.5, Shift: 2, Share: 2, Onset: 1.5, OnsetLate: -3, Wait: 3, NoWait: -1.5,
 			NoRecovery: -2,
 			Surge:      -2.5, Rate: 4, RateFlat: -2, OwnCPU: 1.5,

@@ -20,29 +20,29 @@ func (e *Engine) described(d fact.Described) error {
 	if p == nil && e.procs >= e.p.MaxProcesses {
 		return fmt.Errorf("processes: %w to %d", ErrBound, e.p.MaxProcesses)
 	}
-	w, err := e.workload(h, d)
-	if err != nil {
-		return err
-	}
-	memory := 0.0
-	if p == nil {
-		e.procs++
-	} else {
+	m := member{seen: d.At.Unix()}
+	if p != nil {
 		if p.described.Process == d.Process {
-			memory = p.workload.members[d.Process].memory
+			m.memory = p.workload.members[d.Process].memory
 		} else if key := (pidOf{h.name, d.Process.PID}); e.serving[key].at <= p.seen {
 			delete(e.serving, key) // the PID was reused: it was said of the one before
 		}
 		delete(p.workload.members, p.described.Process)
 	}
-	w.members[d.Process] = member{memory: memory, seen: d.At.Unix()}
+	w, err := e.workload(h, d)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		e.procs++
+	}
+	w.members[d.Process] = m
 	p = &process{described: d, workload: w, seen: d.At.Unix()}
 	h.byPID[d.Process.PID] = p
 	if r, ok := e.catalog.Recognise(d); ok {
-		p.tool = r.Tool.Name
-		if w.tool == "" || r.ByArgs && !w.byArgs {
-			w.tool, w.byArgs = p.tool, r.ByArgs
-			e.rename(w, d)
+		p.tool, p.byArgs = r.Tool.Name, r.ByArgs
+		if !w.named && w.key.unit == "" {
+			w.named, w.id.Name = true, d.Command // "tar" says more than "sh"
 		}
 	}
 	if s, ok := e.serving[pidOf{h.name, d.Process.PID}]; ok {
@@ -81,7 +81,7 @@ func (e *Engine) workload(h *host, d fact.Described) (*workload, error) {
 		h.byKey[key] = w
 		h.workloads = append(h.workloads, w)
 	}
-	if key.unit == "" && leader && w.tool == "" {
+	if key.unit == "" && leader && !w.named {
 		w.id.Name = d.Command // a shell that became something else by exec
 	}
 	w.cgroup, w.session = d.Cgroup, d.Session
@@ -90,13 +90,6 @@ func (e *Engine) workload(h *host, d fact.Described) (*workload, error) {
 	}
 	w.seen = max(w.seen, d.At.Unix())
 	return w, nil
-}
-
-// rename calls a job by the backup tool in it: "tar" says more than "sh".
-func (e *Engine) rename(w *workload, d fact.Described) {
-	if w.key.unit == "" {
-		w.id.Name = d.Command
-	}
 }
 
 func (e *Engine) serves(f fact.Serves) error {
@@ -160,7 +153,7 @@ func (e *Engine) seen(p *process, at time.Time) {
 		started = time.UnixMilli(p.described.Process.Start)
 	}
 	sign := backup.Sign{
-		Workload: p.workload.id, Tool: p.workload.tool, At: at, Started: started,
+		Workload: p.workload.id, Tool: p.tool, At: at, Started: started,
 		Every: time.Duration(p.workload.host.interval * float64(time.Second)),
 	}
 	if w, opened, ok := e.windows.Seen(sign); ok && opened {

@@ -82,7 +82,7 @@ func (e *Engine) throttle(sc *scene, top scored) []Remedy {
 		list = diskRemedies(w)
 	case SharedNetwork, SharedMemory, NoResource, numShared:
 	}
-	if tool, ok := e.catalog.Tool(w.tool); ok {
+	if tool, ok := e.catalog.Tool(w.tool()); ok {
 		for _, r := range tool.Remedies {
 			if r.Resource != top.Resource.String() {
 				continue
@@ -136,7 +136,7 @@ func cpuRemedies(sc *scene, w *workload) []Remedy {
 	if h.can[canCPUv1] {
 		list = append(list, Remedy{
 			Title: "give it the smallest share of the CPU (root)", Works: DoesWork, Why: "this host has the cgroup v1 cpu controller",
-			Command: fmt.Sprintf("mkdir -p /sys/fs/cgroup/cpu/throttled && echo 2 > /sys/fs/cgroup/cpu/throttled/cpu.shares && echo %d > /sys/fs/cgroup/cpu/throttled/cgroup.procs", w.livePID()),
+			Command: fmt.Sprintf("mkdir -p /sys/fs/cgroup/cpu/throttled && echo 2 > /sys/fs/cgroup/cpu/throttled/cpu.shares && for p in $(pgrep -g %d); do echo $p > /sys/fs/cgroup/cpu/throttled/cgroup.procs; done", w.key.group),
 		})
 	}
 	return list
@@ -157,8 +157,9 @@ func diskRemedies(w *workload) []Remedy {
 	list := []Remedy{idle}
 	if h.can[canIOv1] {
 		list = append(list, Remedy{
-			Title: "limit its reading to 10 MB/s (root)", Works: DoesWork, Why: "this host has the cgroup v1 blkio controller",
-			Command: fmt.Sprintf("mkdir -p /sys/fs/cgroup/blkio/throttled && echo MAJ:MIN 10000000 > /sys/fs/cgroup/blkio/throttled/blkio.throttle.read_bps_device && echo %d > /sys/fs/cgroup/blkio/throttled/cgroup.procs", w.livePID()),
+			Title:   "limit its reading to 10 MB/s (root)",
+			Why:     "this host has the cgroup v1 blkio controller; put the disk's MAJ:MIN from lsblk in",
+			Command: fmt.Sprintf("mkdir -p /sys/fs/cgroup/blkio/throttled && echo 'MAJ:MIN 10000000' > /sys/fs/cgroup/blkio/throttled/blkio.throttle.read_bps_device && for p in $(pgrep -g %d); do echo $p > /sys/fs/cgroup/blkio/throttled/cgroup.procs; done", w.key.group),
 		})
 	}
 	return list

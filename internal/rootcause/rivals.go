@@ -72,7 +72,7 @@ func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
 	if errors >= 0.5 {
 		s.add(Evidence{
 			Name: "disk_errors", Value: math.Round(errors), Unit: "{error}", Weight: p.DiskErrors,
-			Sentence: fmt.Sprintf("the kernel logged %.0f I/O errors", errors),
+			Sentence: fmt.Sprintf("the logs tell of %.0f I/O errors", errors),
 		})
 	}
 	hog := slices.IndexFunc(candidates, func(c scored) bool { return c.Resource == SharedDisk })

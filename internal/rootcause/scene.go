@@ -3,6 +3,7 @@ package rootcause
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/otel-culprit/culprit/internal/fact"
 )
@@ -31,6 +32,7 @@ type scene struct {
 type wait struct {
 	strength float64 // 0 to 1
 	sentence string  // empty if nothing was measured
+	own      bool    // the victim itself waits, or is known to use the resource
 }
 
 // enough seconds before the onset to tell what is usual.
@@ -39,19 +41,15 @@ const enoughBefore = 10
 func (e *Engine) newScene(v *victim) *scene {
 	ep := v.episode
 	sc := &scene{v: v, onset: ep.bout, from: ep.bout, to: min(ep.lastBad, ep.bout+e.p.After), totals: map[totalOf]total{}}
+	sc.hosts = e.hostsOf(v, ep.bout)
 	first := int64(0)
-	for _, h := range e.hosts {
-		if v.id.Host == "" || h.name == v.id.Host {
-			sc.hosts = append(sc.hosts, h)
-			first = max(first, h.first+1)
-			sc.interval = max(sc.interval, h.interval)
-			if h.last > 0 {
-				sc.to = min(sc.to, h.last-1) // the last second is not whole yet
-			}
-			for _, w := range h.workloads {
-				if w.doesWorkOf(v.id.Service) {
-					sc.owners = append(sc.owners, w)
-				}
+	for _, h := range sc.hosts {
+		first = max(first, h.first+1)
+		sc.interval = max(sc.interval, h.interval)
+		sc.to = min(sc.to, h.last-1) // the last second is not whole yet
+		for _, w := range h.workloads {
+			if w.doesWorkOf(v.id.Service) {
+				sc.owners = append(sc.owners, w)
 			}
 		}
 	}
@@ -66,6 +64,25 @@ func (e *Engine) newScene(v *victim) *scene {
 	sc.loadShare = sc.load(ep)
 	sc.measureWaits()
 	return sc
+}
+
+// hostsOf lists the hosts on which a victim may be hurt: its own, or, if that is
+// not known, those that do its work, else all; only those heard of at a time.
+func (e *Engine) hostsOf(v *victim, at int64) []*host {
+	var heard, serving []*host
+	for _, h := range e.hosts {
+		if v.id.Host != "" && h.name != v.id.Host || h.last < at-int64(3*h.interval) || h.last == 0 {
+			continue
+		}
+		heard = append(heard, h)
+		if slices.ContainsFunc(h.workloads, func(w *workload) bool { return w.doesWorkOf(v.id.Service) }) {
+			serving = append(serving, h)
+		}
+	}
+	if len(serving) > 0 {
+		return serving
+	}
+	return heard
 }
 
 // seconds lists those from one to another, without earlier episodes if asked.
@@ -150,18 +167,46 @@ func (sc *scene) measureWaits() {
 			sc.waits[SharedCPU] = wait{
 				strength: rise(s, 0.03, 0.1),
 				sentence: fmt.Sprintf("%s waited for a CPU %s per second, usually %s", service, duration(s.after), duration(s.before)),
+				own:      true,
 			}
 		}
 	}
 	if sc.waits[SharedCPU].sentence == "" {
 		sc.waits[SharedCPU] = sc.pressure("cpu", 0.2)
 	}
-	sc.waits[SharedDisk] = sc.pressure("io", 0.2)
+	sc.waits[SharedDisk] = sc.diskWait()
 	sc.waits[SharedMemory] = sc.pressure("memory", 0.1)
+	sc.waits[SharedMemory].own = sc.shift(func(second int64) float64 { return sc.own(second, fact.MajorFaults) }, 10).z >= 3
 	sc.waits[SharedNetwork] = sc.links()
 	for _, w := range sc.waits {
 		sc.waitsKnown = sc.waitsKnown || w.sentence != ""
 	}
+}
+
+// usesDisk is how many bytes per second a service reads and writes that a
+// stalled disk can slow.
+const usesDisk = 32e3
+
+// diskWait is the host's pressure on io, if the victim uses the disk: a backup
+// stalls on its own reads, too, and that alone slows nobody.
+func (sc *scene) diskWait() wait {
+	w := sc.pressure("io", 0.2)
+	if len(sc.owners) == 0 || w.sentence == "" {
+		return w
+	}
+	bytesOf := func(second int64) float64 { return sc.own(second, fact.DiskRead) + sc.own(second, fact.DiskWrite) }
+	moved := sc.shift(bytesOf, usesDisk)
+	delay := sc.shift(func(second int64) float64 { return sc.own(second, fact.BlockDelay) }, 0.02)
+	w.own = max(moved.before, moved.after) >= usesDisk || delay.z >= 3
+	if !w.own && !sc.blindOwners() {
+		return wait{sentence: sc.v.id.Service + " itself hardly uses the disk"}
+	}
+	return w
+}
+
+// blindOwners is whether the victim's own disk use could not be read.
+func (sc *scene) blindOwners() bool {
+	return slices.ContainsFunc(sc.owners, func(w *workload) bool { return w.blind })
 }
 
 // rise turns a change of a wait into a strength: nothing under floor, one when

@@ -8,6 +8,9 @@ const window = 660
 
 // series holds one value for each of the last seconds. A second that nothing
 // was said of is zero.
+// absurd is more than any machine does in a second, in any unit here.
+const absurd = 1e18
+
 type series struct {
 	head   int64 // Unix seconds of the newest value; zero if empty
 	values [window]float32
@@ -16,7 +19,7 @@ type series struct {
 // spread adds an amount evenly over the interval that ends at end, both in Unix
 // seconds.
 func (s *series) spread(end, over, amount float64) {
-	if amount == 0 || math.IsNaN(amount) || math.IsInf(amount, 0) || !(over > 0) {
+	if amount == 0 || !(math.Abs(amount) < absurd) || !(over > 0) {
 		return
 	}
 	over = min(over, window)
@@ -31,7 +34,7 @@ func (s *series) spread(end, over, amount float64) {
 
 // hold sets the value of a second.
 func (s *series) hold(second int64, value float64) {
-	if slot := s.slot(second); slot != nil {
+	if slot := s.slot(second); slot != nil && math.Abs(value) < absurd {
 		*slot = float32(value)
 	}
 }

@@ -94,7 +94,7 @@ func (h *host) top(now int64, limit int) []WorkloadView {
 		sum  WorkloadView
 	)
 	for _, w := range h.workloads {
-		view := WorkloadView{Workload: w.id, Tool: w.tool}
+		view := WorkloadView{Workload: w.id, Tool: w.tool()}
 		for second := from; second <= to; second++ {
 			view.CPU += w.use(SharedCPU, second) / float64(span)
 			view.Disk += w.use(SharedDisk, second) / float64(span)

@@ -17,6 +17,7 @@ type victim struct {
 	id      Victim
 	signals []*latency.Signal // sorted by preference, then name
 	rate    series            // requests per second of the preferred signal
+	heard   int64             // Unix seconds of the newest fact
 	past    []period          // earlier episodes that Before may reach into
 	episode *episode
 }
@@ -31,6 +32,7 @@ type episode struct {
 	onset    int64
 	bout     int64 // start of the present bad time, which may have a cause of its own
 	detected time.Time
+	assessed time.Time
 	worst    float64
 	usual    float64 // latency before, seconds
 	lastBad  int64
@@ -70,6 +72,7 @@ func (e *Engine) latency(f fact.Latency) error {
 		v.signals = slices.Insert(v.signals, i, s)
 	}
 	v.signals[i].Add(f, v.episode != nil)
+	v.heard = max(v.heard, f.At.Unix())
 	if i == 0 {
 		v.rate.spread(seconds(f.At), f.Over.Seconds(), f.Count)
 	}
@@ -91,7 +94,9 @@ func (e *Engine) victim(id Victim) (*victim, error) {
 		}
 	}
 	if anywhere != nil {
-		anywhere.id.Host = cmp.Or(anywhere.id.Host, id.Host)
+		if anywhere.episode == nil { // its findings must not change their name
+			anywhere.id.Host = cmp.Or(anywhere.id.Host, id.Host)
+		}
 		return anywhere, nil
 	}
 	if len(e.victims) >= e.p.MaxVictims {
@@ -192,6 +197,7 @@ func known(x float64) float64 {
 func (e *Engine) tell(v *victim, at time.Time, bad bool) []Event {
 	ep := v.episode
 	if bad && ep.due(at) && ep.lastBad <= ep.bout+e.p.After {
+		ep.assessed = at
 		draft := e.assess(v)
 		if !draft.same(ep.draft) {
 			ep.since = at
@@ -217,7 +223,7 @@ func (e *Engine) tell(v *victim, at time.Time, bad bool) []Event {
 // due is whether to look again: every second at first, then now and then, for
 // a long episode changes slowly.
 func (ep *episode) due(at time.Time) bool {
-	return at.Sub(ep.detected) < time.Minute || at.Unix()%5 == 0
+	return at.Sub(ep.detected) < time.Minute || at.Sub(ep.assessed) >= 5*time.Second
 }
 
 func reasonOf(s State) Reason {

@@ -74,7 +74,7 @@ func (w *world) facts(n int) []fact.Fact {
 			over := time.Duration(w.every) * time.Second
 			add(fact.Described{At: at, Process: site, Group: 100, Session: 100, Command: "shop", CPUs: "1"})
 			add(fact.Serves{At: at, Service: "shop", Process: site})
-			w.use(add, at, over, site, w.sum(w.siteCPU, second), 0, w.sum(w.runDelay, second))
+			w.use(add, at, over, site, w.sum(w.siteCPU, second), 2e6*float64(w.every), w.sum(w.runDelay, second))
 			for _, j := range w.jobs {
 				w.run(add, j, at, over, second)
 			}

@@ -26,17 +26,17 @@ type engine interface {
 }
 
 // newEngine makes an engine that has seen nothing.
-type newEngine func(rootcause.Params) (engine, error)
+type newEngine func() (engine, error)
 
 // NewFactory creates the factory of the rootcause processor.
 func NewFactory() processor.Factory { return newFactory(shippedEngine) }
 
-func shippedEngine(p rootcause.Params) (engine, error) {
+func shippedEngine() (engine, error) {
 	tools, err := files.Default()
 	if err != nil {
 		return nil, fmt.Errorf("read the catalogue of backup tools: %w", err)
 	}
-	return rootcause.New(p, tools), nil
+	return rootcause.New(rootcause.DefaultParams(), tools), nil
 }
 
 func newFactory(create newEngine) processor.Factory {
@@ -91,7 +91,7 @@ func (s *sharing) createMetrics(ctx context.Context, set processor.Settings, cfg
 	if err != nil {
 		return nil, err
 	}
-	i.gauges = newOutlet(1, next.ConsumeMetrics, func(_ context.Context, _ pmetric.Metrics, err error) { i.rt.gaugesRefused(err) })
+	i.gauges = newOutlet(1, next.ConsumeMetrics, i.rt.gaugesRefused)
 	tap := func(ctx context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
 		i.rt.seeMetrics(ctx, md)
 		return md, nil

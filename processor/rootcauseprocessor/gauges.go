@@ -24,6 +24,7 @@ var (
 	gaugeBaseline   = gauge{"rootcause.latency.baseline", "s", "Usual latency of the service."}
 	gaugeUpper      = gauge{"rootcause.latency.upper", "s", "Latency at which the usual band ends."}
 	gaugeRate       = gauge{"rootcause.request.rate", "{request}/s", "Requests to the service."}
+	gaugeErrors     = gauge{"rootcause.request.error.rate", "{error}/s", "Requests to the service that failed."}
 	gaugeEpisode    = gauge{"rootcause.episode.active", "1", "Whether the service is slower than usual."}
 	gaugeConfidence = gauge{"rootcause.verdict.confidence", "1", "Probability of the cause, while a verdict is open."}
 	gaugeBackup     = gauge{"rootcause.backup.active", "1", "1 while the backup runs."}
@@ -34,7 +35,7 @@ var (
 )
 
 var gauges = []gauge{
-	gaugeLatency, gaugeBaseline, gaugeUpper, gaugeRate, gaugeEpisode, gaugeConfidence, gaugeBackup,
+	gaugeLatency, gaugeBaseline, gaugeUpper, gaugeRate, gaugeErrors, gaugeEpisode, gaugeConfidence, gaugeBackup,
 	gaugeCPU, gaugeDisk, gaugeNetwork, gaugeMemory,
 }
 
@@ -71,14 +72,13 @@ func (p points) set(g gauge, value float64, l labels) {
 	p.add(g, value, l)
 }
 
-// exposition makes gauges out of snapshots. A series that ends gets one point
+// exposition makes gauges out of snapshots for one pipeline. A series that ends gets one point
 // without a value, so that no dashboard goes on showing its last one.
 type exposition struct {
-	last points
+	last points // that the pipeline took
 }
 
-func (x *exposition) metrics(s rootcause.Snapshot, now time.Time) pmetric.Metrics {
-	current := collect(s)
+func (x *exposition) metrics(current points, now time.Time) pmetric.Metrics {
 	md := pmetric.NewMetrics()
 	sm := md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
 	sm.Scope().SetName(metadata.ScopeName)
@@ -96,7 +96,6 @@ func (x *exposition) metrics(s rootcause.Snapshot, now time.Time) pmetric.Metric
 			g.write(sm.Metrics().AppendEmpty(), all, pcommon.NewTimestampFromTime(now))
 		}
 	}
-	x.last = current
 	return md
 }
 
@@ -130,6 +129,7 @@ func collect(s rootcause.Snapshot) points {
 		p.set(gaugeBaseline, v.Baseline, victim)
 		p.set(gaugeUpper, v.Upper, victim)
 		p.set(gaugeRate, v.Rate, victim)
+		p.set(gaugeErrors, v.ErrorRate, victim)
 		p.set(gaugeEpisode, oneIf(v.InEpisode), victim)
 		if v.VerdictID != "" {
 			p.set(gaugeConfidence, v.Top.Probability, append(slices.Clone(victim),

@@ -12,11 +12,16 @@ import (
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
 
+// servicesEvery is how often the engine is told of the services, so that a
+// journal whose older part was dropped still has them.
+const servicesEvery = time.Minute
+
 // run is the engine's goroutine.
 func (rt *runtime) run(ctx context.Context) {
 	defer close(rt.stopped)
 	ticker := time.NewTicker(rt.cfg.Tick)
 	defer ticker.Stop()
+	rt.clock(ctx, now()) // before any other fact: what is the future is told by the last tick
 	for {
 		select {
 		case <-ctx.Done():
@@ -55,15 +60,28 @@ func (rt *runtime) drain(ctx context.Context) {
 
 // tick gives the engine what waits and tells it the time.
 func (rt *runtime) tick(ctx context.Context) {
-	now := time.Now().UTC().Round(0) // without the monotonic clock: a journal has none
+	now := now()
 	rt.drain(ctx)
 	rt.step(ctx, rt.advance(ctx, now))
-	rt.step(ctx, []fact.Fact{fact.Tick{At: now}})
+	rt.clock(ctx, now)
 	if now.Sub(rt.lastGauges) >= rt.cfg.MetricsInterval || now.Before(rt.lastGauges) {
 		rt.lastGauges = now
-		rt.expose(now)
+		rt.expose(ctx, now)
 	}
 	rt.counters.report(ctx, now)
+}
+
+// now is the time without the monotonic clock: a journal has none.
+func now() time.Time { return time.Now().UTC().Round(0) }
+
+// clock tells the engine the time, and from time to time what the configuration
+// says of the services.
+func (rt *runtime) clock(ctx context.Context, now time.Time) {
+	rt.step(ctx, []fact.Fact{fact.Tick{At: now}})
+	if now.Sub(rt.lastServices) >= servicesEvery || now.Before(rt.lastServices) {
+		rt.lastServices = now
+		rt.step(ctx, rt.cfg.services(now))
+	}
 }
 
 // step gives the engine facts in their order, and sends out what follows.
@@ -98,21 +116,25 @@ func (rt *runtime) emit(ctx context.Context, events []rootcause.Event) {
 }
 
 // expose puts gauges into the metrics pipelines. A pipeline that is still busy
-// with the last ones gets none.
-func (rt *runtime) expose(now time.Time) {
+// with the last ones gets none; what has ended by then it learns the next time.
+func (rt *runtime) expose(ctx context.Context, now time.Time) {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	if len(rt.gauges) == 0 {
 		return
 	}
-	md := rt.exposition.metrics(rt.engine.Snapshot(), now)
-	if md.DataPointCount() == 0 {
-		return
-	}
-	for _, o := range rt.gauges {
-		own := pmetric.NewMetrics()
-		md.CopyTo(own)
-		o.offer(own)
+	current := collect(rt.engine.Snapshot())
+	for o, x := range rt.gauges {
+		md := x.metrics(current, now)
+		n := md.DataPointCount()
+		switch {
+		case n == 0:
+			x.last = current
+		case o.offer(md): // md is no longer ours
+			x.last = current
+		default:
+			rt.counters.unshown(ctx, n, lostFull)
+		}
 	}
 }
 
@@ -120,6 +142,7 @@ func (rt *runtime) eventsRefused(ctx context.Context, ld plog.Logs, err error) {
 	rt.counters.lost(ctx, ld.LogRecordCount(), lostRefused, err)
 }
 
-func (rt *runtime) gaugesRefused(err error) {
+func (rt *runtime) gaugesRefused(ctx context.Context, md pmetric.Metrics, err error) {
+	rt.counters.unshown(ctx, md.DataPointCount(), lostRefused)
 	rt.log.Warn("Gauges were refused by the metrics pipeline", zap.Error(err))
 }

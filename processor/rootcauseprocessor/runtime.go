@@ -3,6 +3,7 @@ package rootcauseprocessor
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,8 +13,8 @@ import (
 	"go.opentelemetry.io/collector/processor"
 	"go.uber.org/zap"
 
+	"github.com/otel-culprit/culprit/internal/fact"
 	"github.com/otel-culprit/culprit/internal/otelfact"
-	"github.com/otel-culprit/culprit/internal/rootcause"
 	"github.com/otel-culprit/culprit/processor/rootcauseprocessor/internal/metadata"
 )
 
@@ -40,15 +41,15 @@ type runtime struct {
 	hasLogs  bool // the ID is in a logs pipeline
 	running  int  // instances that were started
 	events   []*outlet[plog.Logs]
-	gauges   []*outlet[pmetric.Metrics]
+	gauges   map[*outlet[pmetric.Metrics]]*exposition
 	cancel   context.CancelFunc
 	stopped  chan struct{}
 	recorder *recorder // nil without a journal
 
 	// Of the engine's goroutine.
-	engine     engine
-	exposition exposition
-	lastGauges time.Time
+	engine       engine
+	lastGauges   time.Time
+	lastServices time.Time
 }
 
 func newRuntime(set processor.Settings, cfg *Config, newEngine newEngine, tel *metadata.TelemetryBuilder) *runtime {
@@ -61,21 +62,26 @@ func newRuntime(set processor.Settings, cfg *Config, newEngine newEngine, tel *m
 		decoder:   otelfact.NewDecoder(otelfact.Options{LatencyMetrics: cfg.LatencyMetrics}),
 		queue:     newQueue(cfg.QueueSize),
 		flushing:  make(chan chan struct{}),
+		gauges:    map[*outlet[pmetric.Metrics]]*exposition{},
 	}
 }
 
-// params are the engine's numbers with what the configuration says.
-func (c *Config) params() rootcause.Params {
-	p := rootcause.DefaultParams()
-	p.Services = map[string][]string{}
+// services are what the configuration says of each service, sorted by its name.
+func (c *Config) services(at time.Time) []fact.Fact {
+	byName := map[string]fact.Service{}
 	for _, s := range c.Services {
-		p.Services[s.Name] = slices.Clone(s.Processes)
+		byName[s.Name] = fact.Service{At: at, Name: s.Name, Processes: slices.Clone(s.Processes)}
 	}
-	p.Objectives = map[string]float64{}
 	for _, o := range c.Objectives {
-		p.Objectives[o.Service] = o.Latency.Seconds()
+		s := byName[o.Service]
+		s.At, s.Name, s.Objective = at, o.Service, o.Latency.Seconds()
+		byName[o.Service] = s
 	}
-	return p
+	facts := make([]fact.Fact, 0, len(byName))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		facts = append(facts, byName[name])
+	}
+	return facts
 }
 
 // errNoLogs is why Start fails when nobody would learn the verdicts.
@@ -99,7 +105,7 @@ func (rt *runtime) start() error {
 }
 
 func (rt *runtime) startEngine() error {
-	made, err := rt.newEngine(rt.cfg.params())
+	made, err := rt.newEngine()
 	if err != nil {
 		return err
 	}
@@ -151,7 +157,7 @@ func (rt *runtime) attach(events *outlet[plog.Logs], gauges *outlet[pmetric.Metr
 	}
 	if gauges != nil {
 		gauges.start()
-		rt.gauges = append(rt.gauges, gauges)
+		rt.gauges[gauges] = &exposition{}
 	}
 }
 
@@ -159,7 +165,7 @@ func (rt *runtime) attach(events *outlet[plog.Logs], gauges *outlet[pmetric.Metr
 func (rt *runtime) detach(ctx context.Context, events *outlet[plog.Logs], gauges *outlet[pmetric.Metrics]) {
 	rt.mu.Lock()
 	rt.events = slices.DeleteFunc(rt.events, func(o *outlet[plog.Logs]) bool { return o == events })
-	rt.gauges = slices.DeleteFunc(rt.gauges, func(o *outlet[pmetric.Metrics]) bool { return o == gauges })
+	delete(rt.gauges, gauges)
 	rt.mu.Unlock()
 	if events != nil {
 		events.stop(ctx)

@@ -16,7 +16,7 @@ import (
 	"github.com/otel-culprit/culprit/processor/rootcauseprocessor/internal/metadata"
 )
 
-// Why events were not handed to a logs pipeline.
+// Why events or gauges were not handed to a pipeline.
 const (
 	lostRefused  = "refused"   // the pipeline returned an error
 	lostFull     = "full"      // it is busy, and too many wait already
@@ -114,6 +114,11 @@ func (c *counters) skipped(ctx context.Context, why map[otelfact.Reason]int64) {
 func (c *counters) lost(ctx context.Context, n int, why string, err error) {
 	c.tel.RootcauseEventsDropped.Add(ctx, int64(n), with("reason", why))
 	c.log.Error("Events did not get into the logs pipeline", zap.Int("events", n), zap.String("reason", why), zap.Error(err))
+}
+
+// unshown counts points of gauges that did not get into a metrics pipeline.
+func (c *counters) unshown(ctx context.Context, n int, why string) {
+	c.tel.RootcauseGaugesDropped.Add(ctx, int64(n), with("reason", why))
 }
 
 // made counts and logs what the engine found.

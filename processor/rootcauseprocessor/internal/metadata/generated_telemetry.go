@@ -31,6 +31,7 @@ type TelemetryBuilder struct {
 	RootcauseFacts          metric.Int64Counter
 	RootcauseFactsDropped   metric.Int64Counter
 	RootcauseFactsRefused   metric.Int64Counter
+	RootcauseGaugesDropped  metric.Int64Counter
 	RootcauseItemsSkipped   metric.Int64Counter
 	RootcauseJournalDropped metric.Int64Counter
 	RootcauseVerdicts       metric.Int64Counter
@@ -93,6 +94,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_rootcause_facts_refused",
 		metric.WithDescription("Facts that the engine refused, such as facts from the future. [Alpha]"),
 		metric.WithUnit("{fact}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.RootcauseGaugesDropped, err = builder.meter.Int64Counter(
+		"otelcol_rootcause_gauges_dropped",
+		metric.WithDescription("Points of gauges that could not be handed to a metrics pipeline (refused or full). [Alpha]"),
+		metric.WithUnit("{data_point}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.RootcauseItemsSkipped, err = builder.meter.Int64Counter(

@@ -24,6 +24,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.RootcauseFacts.Add(context.Background(), 1)
 	tb.RootcauseFactsDropped.Add(context.Background(), 1)
 	tb.RootcauseFactsRefused.Add(context.Background(), 1)
+	tb.RootcauseGaugesDropped.Add(context.Background(), 1)
 	tb.RootcauseItemsSkipped.Add(context.Background(), 1)
 	tb.RootcauseJournalDropped.Add(context.Background(), 1)
 	tb.RootcauseVerdicts.Add(context.Background(), 1)
@@ -40,6 +41,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualRootcauseFactsRefused(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualRootcauseGaugesDropped(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualRootcauseItemsSkipped(t, testTel,
