@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/otelcol/otelcoltest"
+	"go.opentelemetry.io/collector/pipeline"
 )
 
 // environment is what the shipped configurations ask for.
@@ -87,4 +88,27 @@ func TestBuilderVersionsAreThoseOfTheModule(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, strings.TrimSpace(string(out)), version, "builder-config.yaml and go.mod differ on %s", path)
 	}
+}
+
+// TestTheHostConfigurationCanPage follows the comments in it that tell how to
+// have findings delivered to on-call.
+func TestTheHostConfigurationCanPage(t *testing.T) {
+	t.Setenv("GRAFANA_TOKEN", "a token")
+	shipped, err := os.ReadFile("../../configs/host.yaml")
+	require.NoError(t, err)
+	uncommented := regexp.MustCompile(`(?m)^  # (alertmanager_events:|  endpoints:|grafana_annotations:|  endpoint:|  token:)`).
+		ReplaceAllString(string(shipped), "  $1")
+	const (
+		before = "      exporters: [debug]\n      # exporters: [debug, alertmanager_events, grafana_annotations]\n"
+		after  = "      exporters: [debug, alertmanager_events, grafana_annotations]\n"
+	)
+	require.Contains(t, uncommented, before)
+	file := filepath.Join(t.TempDir(), "host.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(uncommented, before, after, 1)), 0o600))
+	factories, err := components()
+	require.NoError(t, err)
+	cfg, err := otelcoltest.LoadConfigAndValidate(file, factories)
+	require.NoError(t, err)
+	require.Len(t, cfg.Exporters, 5)
+	require.Len(t, cfg.Service.Pipelines[pipeline.NewID(pipeline.SignalLogs)].Exporters, 3)
 }

@@ -215,8 +215,12 @@ type repeated struct {
 	touched time.Time
 }
 
-// due says whether it is to be said again, and notes that it was.
+// due says whether it is to be said again, and notes that it was. What was
+// overtaken on its way is not.
 func (r *repeated) due(at pcommon.Timestamp, changed bool) bool {
+	if isLate(at, r.at) {
+		return false
+	}
 	if !changed && r.at != 0 && at >= r.at && time.Duration(at-r.at) < repeatEvery { //nolint:gosec // both were checked to fit
 		return false
 	}

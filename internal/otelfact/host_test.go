@@ -1,6 +1,7 @@
 package otelfact
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -60,8 +61,12 @@ func TestHost(t *testing.T) {
 	require.Nil(t, d.TakeSkipped())
 	require.Len(t, only[fact.Capability](metricsOf(d, hostScrape(70))), 2, "said again after a minute")
 	require.Empty(t, metricsOf(d, hostScrape(70)), "the same scrape again")
-	require.Empty(t, only[fact.Disk](metricsOf(d, hostScrape(60))), "the clock went back")
-	require.Len(t, metricsOf(d, hostScrape(61)), 4)
+	require.Empty(t, metricsOf(d, hostScrape(60)), "it was overtaken")
+	require.Equal(t, []fact.Pressure{
+		{At: second(71), Over: time.Second, Host: "web1", Resource: "io", Some: 0.5, Full: 0.25},
+	}, only[fact.Pressure](metricsOf(d, hostScrape(71))), "and counted nothing twice")
+	require.Empty(t, only[fact.Disk](metricsOf(d, hostScrape(9))), "the clock went back")
+	require.Len(t, metricsOf(d, hostScrape(10)), 4)
 }
 
 // The attribute names of the host metrics receiver.
@@ -81,6 +86,37 @@ func TestOlderNames(t *testing.T) {
 		fact.Disk{At: second(11), Over: time.Second, Host: "web1", Device: "sda", ReadBytes: 1},
 		fact.Link{At: second(11), Over: time.Second, Host: "web1", Interface: "eth0", Drops: 1},
 	}, metricsOf(d, at(11)))
+}
+
+// The engine's numbers have 32 bits.
+func TestNumbersThatNothingCanReach(t *testing.T) {
+	const largest = 1e18
+	for name, tt := range map[string]struct {
+		value   float64
+		skipped map[Reason]int64
+	}{
+		"as large as can be": {largest, nil},
+		"larger":             {math.Nextafter(largest, math.Inf(1)), map[Reason]int64{BadValue: 2}},
+		"infinite":           {math.Inf(1), map[Reason]int64{BadValue: 2}},
+		"not a number":       {math.NaN(), map[Reason]int64{BadValue: 2}},
+		"negative":           {-1, map[Reason]int64{BadValue: 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sda := attrs{"system.device": "sda"}
+			read := with(sda, attrs{"disk.io.direction": "read"})
+			d := NewDecoder(Options{})
+			metricsOf(d, newBatch(web1).sum("system.disk.io", 10, 0, read))
+			facts := metricsOf(d, newBatch(web1).sum("system.disk.io", 11, tt.value, read).gauge("system.disk.pending_operations", "", 11, tt.value, sda))
+			require.Equal(t, tt.skipped, d.TakeSkipped())
+			if tt.skipped != nil {
+				require.Empty(t, facts)
+				return
+			}
+			requireFacts(t, []fact.Fact{
+				fact.Disk{At: second(11), Over: time.Second, Host: "web1", Device: "sda", ReadBytes: largest, InFlight: largest},
+			}, facts)
+		})
+	}
 }
 
 func TestHostPointsThatCannotBeRead(t *testing.T) {

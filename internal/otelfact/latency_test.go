@@ -99,6 +99,28 @@ func TestHistogramForms(t *testing.T) {
 				p.ExplicitBounds().FromRaw([]float64{1, math.Inf(1)})
 			}, nil, BadValue,
 		},
+		"more requests than there can be": {
+			func(_ pmetric.Metric, p pmetric.HistogramDataPoint) { p.BucketCounts().FromRaw([]uint64{1, 0, 2e18}) }, nil, BadValue,
+		},
+		"more requests than there can be without buckets": {
+			func(_ pmetric.Metric, p pmetric.HistogramDataPoint) {
+				p.ExplicitBounds().FromRaw(nil)
+				p.BucketCounts().FromRaw(nil)
+				p.SetCount(2e18)
+			}, nil, BadValue,
+		},
+		"sum not finite without buckets": {
+			func(_ pmetric.Metric, p pmetric.HistogramDataPoint) {
+				p.ExplicitBounds().FromRaw(nil)
+				p.BucketCounts().FromRaw(nil)
+				p.SetSum(math.Inf(1))
+			}, nil, BadValue,
+		},
+		"sum not finite": { // the buckets tell all
+			func(_ pmetric.Metric, p pmetric.HistogramDataPoint) { p.SetSum(math.NaN()) },
+			[]fact.Bucket{{Low: 0, High: 0.1, Count: 1}, {Low: 1, High: 2, Count: 1}},
+			"",
+		},
 		"too many buckets": {
 			func(_ pmetric.Metric, p pmetric.HistogramDataPoint) { p.BucketCounts().FromRaw([]uint64{1, 2, 3, 4}) }, nil, BadValue,
 		},
@@ -120,6 +142,31 @@ func TestHistogramForms(t *testing.T) {
 			requireFacts(t, []fact.Fact{latency(11, 2, 0, tt.want...)}, facts)
 		})
 	}
+}
+
+// A reading that arrives after a later one counts nothing, and nothing twice.
+func TestHistogramThatWasOvertaken(t *testing.T) {
+	d := NewDecoder(Options{})
+	explicit := func(at float64, fast uint64) []fact.Fact {
+		return metricsOf(d, newBatch(shop).requests(server, at, []uint64{fast, 0, 0}, nil))
+	}
+	fast := func(n float64) fact.Bucket { return fact.Bucket{Low: 0, High: 0.1, Count: n} }
+	require.Empty(t, explicit(9, 1))
+	requireFacts(t, []fact.Fact{latency(10, 4, 0, fast(4))}, explicit(10, 5))
+	require.Empty(t, explicit(9.5, 3))
+	requireFacts(t, []fact.Fact{latency(11, 2, 0, fast(2))}, explicit(11, 7))
+
+	d = NewDecoder(Options{})
+	metricsOf(d, exponential(9, 0, 0, []uint64{1}, 0))
+	bucket := fact.Bucket{Low: 1, High: 2, Count: 4}
+	requireFacts(t, []fact.Fact{latency(10, 4, 0, bucket)}, metricsOf(d, exponential(10, 0, 0, []uint64{5}, 0)))
+	require.Empty(t, metricsOf(d, exponential(9.5, 0, 0, []uint64{3}, 0)))
+	bucket.Count = 2
+	requireFacts(t, []fact.Fact{latency(11, 2, 0, bucket)}, metricsOf(d, exponential(11, 0, 0, []uint64{7}, 0)))
+	require.Nil(t, d.TakeSkipped())
+
+	require.Empty(t, metricsOf(d, exponential(12, 0, 0, []uint64{7}, 2e18)))
+	require.Equal(t, map[Reason]int64{BadValue: 1}, d.TakeSkipped())
 }
 
 func TestHistogramWhoseBucketsMoved(t *testing.T) {

@@ -26,12 +26,16 @@ func openDir(path string) (dir, error) {
 }
 
 // openDirAt opens a directory below d; path ends with a zero byte.
-func (d dir) openDirAt(path []byte) (dir, error) {
+func (d dir) openDirAt(path []byte) (dir, unix.Errno) {
 	fd, errno := openat(d.fd, path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)
-	if errno != 0 {
-		return dir{}, errno
-	}
-	return dir{fd: fd}, nil
+	return dir{fd: fd}, errno
+}
+
+// pathAt is openDirAt for less: files can be opened relative to the directory,
+// but it cannot be listed.
+func (d dir) pathAt(path []byte) (dir, unix.Errno) {
+	fd, errno := openat(d.fd, path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC)
+	return dir{fd: fd}, errno
 }
 
 func (d dir) close() error { return unix.Close(d.fd) }

@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +30,12 @@ const describeEvery = 30
 // maxThreads bounds the threads that are read of one process. Above it the run
 // delay of the process is unknown.
 const maxThreads = 4096
+
+// Names as the kernel takes them.
+var (
+	taskName = []byte("task\x00")
+	exeName  = []byte("exe\x00")
+)
 
 // Options choose what is read.
 type Options struct {
@@ -63,8 +70,12 @@ type Scanner struct {
 	seed        maphash.Seed
 
 	scans   int
-	entries map[key]*entry
+	entries map[int64]*entry // by PID
 	snap    Snapshot
+
+	// Of the process that is being read.
+	proc     dir        // its directory
+	shortage unix.Errno // of the scan: what this process or host ran out of
 
 	// Reused by each scan.
 	buf     []byte
@@ -75,16 +86,12 @@ type Scanner struct {
 	threads []thread
 }
 
-// key is the identity of a process.
-type key struct {
-	pid        int64
-	startTicks int64
-}
-
 // entry is what is kept of a process from scan to scan.
 type entry struct {
 	Process
+	startTicks int64  // with the PID, the identity of the process
 	scan       int    // the last one that saw it
+	halfRead   bool   // the last scan that saw it ended before it was read
 	comm       []byte // as the kernel has it
 	ticks      int64  // CPU time when its threads were read
 	running    int64  // ns of CPU of the main thread; -1 if unknown
@@ -111,7 +118,7 @@ func Open(o Options) (*Scanner, error) {
 		root:     root,
 		pageSize: int64(os.Getpagesize()),
 		seed:     maphash.MakeSeed(),
-		entries:  map[key]*entry{},
+		entries:  map[int64]*entry{},
 		buf:      make([]byte, 64<<10),
 		dirents:  make([]byte, 32<<10),
 		path:     make([]byte, 0, 64),
@@ -155,54 +162,93 @@ func (s *Scanner) bootTime() (time.Time, error) {
 }
 
 // Scan reads all processes. An error means that the list of processes could not
-// be had at all.
+// be had, or that there were no file descriptors or memory to read them with.
+// Counters go on from where they were at the next scan.
 func (s *Scanner) Scan() (Snapshot, error) {
 	s.scans++
 	s.snap = Snapshot{Processes: s.snap.Processes[:0]}
 	var err error
 	if s.pids, err = s.root.numbers(s.pids[:0], s.dirents); err != nil {
-		return Snapshot{}, fmt.Errorf("list the processes in %s: %w", s.opts.Root, err)
+		return Snapshot{}, fmt.Errorf("list the processes in %s: %w", s.opts.Root, withCure(err))
 	}
 	// The kernel lists PIDs in order, a directory that only looks like a proc
 	// file system need not.
 	if !slices.IsSorted(s.pids) {
 		slices.Sort(s.pids)
 	}
+	s.shortage = 0
 	for _, pid := range s.pids {
 		s.process(pid)
+		if s.shortage != 0 {
+			// Most of the others would fail as well, and all would be kept.
+			return Snapshot{}, fmt.Errorf("read process %d in %s: %w", pid, s.opts.Root, withCure(s.shortage))
+		}
 	}
-	for k, e := range s.entries {
+	for pid, e := range s.entries {
 		if e.scan != s.scans {
-			delete(s.entries, k)
+			delete(s.entries, pid)
 		}
 	}
 	return s.snap, nil
 }
 
-func (s *Scanner) read(pid int64, name string) ([]byte, unix.Errno) {
-	s.path = appendPath(s.path, pid, name)
-	return s.root.read(s.path, s.buf)
+// read reads a file of the process that proc is the directory of.
+func (s *Scanner) read(name string) ([]byte, unix.Errno) {
+	s.path = append(append(s.path[:0], name...), 0)
+	b, errno := s.proc.read(s.path, s.buf)
+	s.note(errno)
+	return b, errno
 }
 
-// process reads one process.
+// note remembers that an error is a shortage.
+func (s *Scanner) note(errno unix.Errno) {
+	if short(errno) {
+		s.shortage = errno
+	}
+}
+
+// process reads one process. All its files are opened relative to its
+// directory: once the process is gone they fail, even if another has its PID.
 func (s *Scanner) process(pid int64) {
-	b, errno := s.read(pid, "stat")
+	var errno unix.Errno
+	s.path = append(strconv.AppendInt(s.path[:0], pid, 10), 0)
+	if s.proc, errno = s.root.pathAt(s.path); errno != 0 {
+		s.note(errno)
+		s.lost(pid, errno)
+		return
+	}
+	s.files(pid)
+	_ = s.proc.close() // nothing was written
+}
+
+// lost counts a process without a stat file. What is known of it is kept unless
+// it ended: its counters go on once it can be read again.
+func (s *Scanner) lost(pid int64, errno unix.Errno) {
 	if gone(errno) {
 		s.snap.Vanished++
 		return
 	}
+	s.snap.Unreadable++
+	if e := s.entries[pid]; e != nil {
+		e.scan = s.scans
+	}
+}
+
+// files reads the files of one process.
+func (s *Scanner) files(pid int64) {
+	b, errno := s.read("stat")
 	st, err := parseStat(b)
 	if errno != 0 || err != nil {
-		s.snap.Unreadable++
+		s.lost(pid, errno)
 		return
 	}
-	k := key{pid: pid, startTicks: st.startTicks}
-	e, known := s.entries[k]
+	e := s.entries[pid]
+	known := e != nil && e.startTicks == st.startTicks
 	if !known {
-		e = s.enter(k)
+		e = s.enter(pid, st.startTicks)
 	}
 	e.scan = s.scans
-	executed := !known || (!e.Kernel && !bytes.Equal(e.comm, st.comm))
+	executed := !known || e.halfRead || (!e.Kernel && !bytes.Equal(e.comm, st.comm))
 	threads := e.Threads
 	s.apply(e, st)
 
@@ -219,6 +265,9 @@ func (s *Scanner) process(pid int64) {
 	if describe || (ran && s.opts.Switches) {
 		s.status(e)
 	}
+	if e.halfRead = s.shortage != 0; e.halfRead {
+		return
+	}
 	if e.unreadable {
 		s.snap.Unreadable++
 	}
@@ -226,13 +275,13 @@ func (s *Scanner) process(pid int64) {
 }
 
 // enter starts to keep a process.
-func (s *Scanner) enter(k key) *entry {
-	start := s.boot.Add(time.Duration(k.startTicks) * (time.Second / userHZ))
-	e := &entry{running: -1, ticks: -1}
-	e.PID = k.pid
+func (s *Scanner) enter(pid, startTicks int64) *entry {
+	start := s.boot.Add(time.Duration(startTicks) * (time.Second / userHZ))
+	e := &entry{startTicks: startTicks, running: -1, ticks: -1}
+	e.PID = pid
 	e.Start = start
 	e.Created = start.Format("2006-01-02T15:04:05.000Z07:00")
-	s.entries[k] = e
+	s.entries[pid] = e
 	return e
 }
 
@@ -279,7 +328,7 @@ func validUTF8(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD"
 // it did not, and its I/O and context switches are what they were: most
 // processes of a host cost two files a scan.
 func (s *Scanner) schedule(e *entry, ticks int64, threadsChanged bool) (ran bool) {
-	b, errno := s.read(e.PID, "schedstat")
+	b, errno := s.read("schedstat")
 	leader, err := parseSchedstat(b)
 	if errno != 0 || err != nil {
 		// A kernel without this file cannot tell.
@@ -301,23 +350,26 @@ func (s *Scanner) schedule(e *entry, ticks int64, threadsChanged bool) (ran bool
 	// threads is dear, and a thread's delay is only added when it gets a CPU: no
 	// change without CPU time, to a tick.
 	if leaderRan || threadsChanged || ticks != e.ticks {
-		e.ticks = ticks
-		e.Known.set(KnowsRunDelay, s.readThreads(e.PID))
+		e.Known.set(KnowsRunDelay, s.readThreads())
+		e.ticks = -1 // to try again
 		if e.Known.Has(KnowsRunDelay) {
+			e.ticks = ticks
 			e.addDelays(s.threads)
 		}
 	}
 	return true
 }
 
-// readThreads reads the delays of a process's threads, by thread ID.
-func (s *Scanner) readThreads(pid int64) bool {
-	s.path = appendPath(s.path, pid, "task")
-	task, err := s.root.openDirAt(s.path)
-	if err != nil {
+// readThreads reads the delays of the process's threads, by thread ID, and
+// reports whether it got them all.
+func (s *Scanner) readThreads() bool {
+	task, errno := s.proc.openDirAt(taskName)
+	if errno != 0 {
+		s.note(errno)
 		return false
 	}
 	defer func() { _ = task.close() }() // nothing was written
+	var err error
 	s.tids, err = task.numbers(s.tids[:0], s.dirents)
 	if err != nil || len(s.tids) > maxThreads {
 		return false
@@ -326,12 +378,16 @@ func (s *Scanner) readThreads(pid int64) bool {
 	for _, tid := range s.tids {
 		s.path = appendPath(s.path, tid, "schedstat")
 		b, errno := task.read(s.path, s.buf)
-		if errno != 0 {
+		if gone(errno) {
 			continue // the thread ended
 		}
-		if sched, err := parseSchedstat(b); err == nil {
-			s.threads = append(s.threads, thread{tid: tid, delay: sched.waiting})
+		s.note(errno)
+		sched, err := parseSchedstat(b)
+		if errno != 0 || err != nil {
+			// Left out, it would count from nothing the next time.
+			return false
 		}
+		s.threads = append(s.threads, thread{tid: tid, delay: sched.waiting})
 	}
 	slices.SortFunc(s.threads, func(a, b thread) int { return cmp.Compare(a.tid, b.tid) })
 	return len(s.threads) > 0
@@ -358,7 +414,7 @@ func (e *entry) addDelays(now []thread) {
 
 // io reads the bytes from and to storage.
 func (s *Scanner) io(e *entry) {
-	b, errno := s.read(e.PID, "io")
+	b, errno := s.read("io")
 	e.unreadable = e.unreadable || refused(errno)
 	read, written, err := parseIO(b)
 	known := errno == 0 && err == nil
@@ -370,7 +426,7 @@ func (s *Scanner) io(e *entry) {
 
 // status reads the CPUs of the process and its context switches.
 func (s *Scanner) status(e *entry) {
-	b, errno := s.read(e.PID, "status")
+	b, errno := s.read("status")
 	st, err := parseStatus(b)
 	known := errno == 0 && err == nil
 	e.Known.set(KnowsSwitches, known && s.opts.Switches)
@@ -386,7 +442,7 @@ func (s *Scanner) status(e *entry) {
 // describe reads what seldom changes. Nothing here is worth an error: a part
 // that may not be read stays empty.
 func (s *Scanner) describe(e *entry) {
-	if b, errno := s.read(e.PID, "cgroup"); errno == 0 {
+	if b, errno := s.read("cgroup"); errno == 0 {
 		if path := parseCgroup(b); e.Cgroup != string(path) {
 			e.Cgroup = validUTF8(path)
 		}
@@ -394,8 +450,7 @@ func (s *Scanner) describe(e *entry) {
 	if e.Kernel {
 		return
 	}
-	s.path = appendPath(s.path, e.PID, "exe")
-	if b, errno := s.root.readlink(s.path, s.buf); errno == 0 {
+	if b, errno := s.proc.readlink(exeName, s.buf); errno == 0 {
 		b = bytes.TrimSuffix(b, []byte(" (deleted)")) // replaced by an upgrade
 		if e.Executable != string(b) {
 			e.Executable = validUTF8(b)
@@ -407,7 +462,7 @@ func (s *Scanner) describe(e *entry) {
 }
 
 func (s *Scanner) commandLine(e *entry) {
-	b, errno := s.read(e.PID, "cmdline")
+	b, errno := s.read("cmdline")
 	if errno != 0 {
 		return
 	}
@@ -423,3 +478,23 @@ func gone(errno unix.Errno) bool { return errno == unix.ENOENT || errno == unix.
 
 // refused tells that this user may not read a file.
 func refused(errno unix.Errno) bool { return errno == unix.EACCES || errno == unix.EPERM }
+
+// short tells that a file could not be read for want of something, which says
+// nothing about the process.
+func short(errno unix.Errno) bool {
+	return errno == unix.EMFILE || errno == unix.ENFILE || errno == unix.ENOMEM
+}
+
+// withCure adds to a shortage what can be done about it.
+func withCure(err error) error {
+	switch {
+	case errors.Is(err, unix.EMFILE):
+		return fmt.Errorf("%w: raise LimitNOFILE of the service, or ulimit -n", err)
+	case errors.Is(err, unix.ENFILE):
+		return fmt.Errorf("%w: the whole host has no more; raise sysctl fs.file-max", err)
+	case errors.Is(err, unix.ENOMEM):
+		return fmt.Errorf("%w: give the host or MemoryMax of the service more memory", err)
+	default:
+		return err
+	}
+}

@@ -29,14 +29,22 @@ func shown(md pmetric.Metrics) map[string][]map[string]any {
 	return all
 }
 
+// give is the way of a snapshot into a pipeline that is not busy.
+func (x *exposition) give(s rootcause.Snapshot, now time.Time) pmetric.Metrics {
+	current := collect(s)
+	md := x.metrics(current, now)
+	x.last = current
+	return md
+}
+
 func TestExposition(t *testing.T) {
 	restic := backup.Workload{Host: "web1", Name: "restic", PID: 7, Start: 1}
 	var x exposition
 	now := time.Unix(1_790_000_000, 0)
-	first := shown(x.metrics(rootcause.Snapshot{
+	first := shown(x.give(rootcause.Snapshot{
 		Victims: []rootcause.VictimView{
 			{
-				Victim: rootcause.Victim{Service: "shop", Host: "web1"}, Latency: 2, Baseline: 0.5, Upper: 0.75, Rate: 10, InEpisode: true,
+				Victim: rootcause.Victim{Service: "shop", Host: "web1"}, Latency: 2, Baseline: 0.5, Upper: 0.75, Rate: 10, ErrorRate: 2, InEpisode: true,
 				VerdictID: "v", State: rootcause.StateNamed,
 				Top: rootcause.Suspect{Cause: rootcause.Contention, Resource: rootcause.SharedDisk, Workload: restic, Probability: 0.9},
 			},
@@ -69,6 +77,7 @@ func TestExposition(t *testing.T) {
 		"rootcause.latency.baseline":      {shop(0.5)},
 		"rootcause.latency.upper":         {shop(0.75)},
 		"rootcause.request.rate":          {api(0.0), shop(10.0)},
+		"rootcause.request.error.rate":    {api(0.0), shop(2.0)},
 		"rootcause.episode.active":        {api(0.0), shop(1.0)},
 		"rootcause.verdict.confidence":    verdict(0.9),
 		"rootcause.backup.active":         running(1.0),
@@ -78,7 +87,7 @@ func TestExposition(t *testing.T) {
 		"rootcause.workload.memory.usage": workload(1001.0),
 	}, first)
 
-	second := shown(x.metrics(rootcause.Snapshot{
+	second := shown(x.give(rootcause.Snapshot{
 		Victims: []rootcause.VictimView{{Victim: rootcause.Victim{Service: "shop", Host: "web1"}, Latency: 0.5, Baseline: 0.5, Upper: 0.75}},
 	}, now))
 	require.Equal(t, verdict(nil), second["rootcause.verdict.confidence"])
@@ -86,8 +95,8 @@ func TestExposition(t *testing.T) {
 	require.Equal(t, workload(nil), second["rootcause.workload.disk.rate"])
 	require.Equal(t, []map[string]any{api(nil), shop(0.0)}, second["rootcause.episode.active"])
 
-	third := shown(x.metrics(rootcause.Snapshot{}, now))
+	third := shown(x.give(rootcause.Snapshot{}, now))
 	require.NotContains(t, third, "rootcause.verdict.confidence", "its end was told once")
 	require.Equal(t, []map[string]any{shop(nil)}, third["rootcause.episode.active"])
-	require.Zero(t, x.metrics(rootcause.Snapshot{}, now).DataPointCount())
+	require.Zero(t, x.give(rootcause.Snapshot{}, now).DataPointCount())
 }

@@ -25,18 +25,16 @@ import (
 
 // fakeEngine opens an episode at the next tick after each mark.
 type fakeEngine struct {
-	params rootcause.Params
-
 	mu       sync.Mutex
 	facts    []fact.Fact
 	marks    []fact.Mark
 	snapshot rootcause.Snapshot
 	refuse   error
-	pause    chan struct{} // if not nil, each step waits for an element
+	pause    chan struct{} // if not nil, each fact but a tick waits for an element
 }
 
 func (e *fakeEngine) Step(f fact.Fact) ([]rootcause.Event, error) {
-	if e.pause != nil {
+	if e.pause != nil && f.Kind() != fact.KindTick {
 		<-e.pause
 	}
 	e.mu.Lock()
@@ -111,8 +109,8 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{prepare: func(*fakeEngine) {}, set: processortest.NewNopSettings(metadata.Type)}
-	r.factory = newFactory(func(p rootcause.Params) (engine, error) {
-		e := &fakeEngine{params: p}
+	r.factory = newFactory(func() (engine, error) {
+		e := &fakeEngine{}
 		r.prepare(e)
 		r.engines = append(r.engines, e)
 		return e, nil

@@ -21,7 +21,7 @@ func (rt *runtime) run(ctx context.Context) {
 	defer close(rt.stopped)
 	ticker := time.NewTicker(rt.cfg.Tick)
 	defer ticker.Stop()
-	rt.clock(ctx, now()) // before any other fact: what is the future is told by the last tick
+	rt.clock(ctx, wallClock()) // before any other fact: what is the future is told by the last tick
 	for {
 		select {
 		case <-ctx.Done():
@@ -60,7 +60,7 @@ func (rt *runtime) drain(ctx context.Context) {
 
 // tick gives the engine what waits and tells it the time.
 func (rt *runtime) tick(ctx context.Context) {
-	now := now()
+	now := wallClock()
 	rt.drain(ctx)
 	rt.step(ctx, rt.advance(ctx, now))
 	rt.clock(ctx, now)
@@ -71,8 +71,8 @@ func (rt *runtime) tick(ctx context.Context) {
 	rt.counters.report(ctx, now)
 }
 
-// now is the time without the monotonic clock: a journal has none.
-func now() time.Time { return time.Now().UTC().Round(0) }
+// wallClock is the time without the monotonic clock: a journal has none.
+func wallClock() time.Time { return time.Now().UTC().Round(0) }
 
 // clock tells the engine the time, and from time to time what the configuration
 // says of the services.

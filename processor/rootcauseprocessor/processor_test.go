@@ -3,6 +3,7 @@ package rootcauseprocessor
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -61,13 +62,9 @@ func TestErrorsOfThePipelineComeBack(t *testing.T) {
 func TestOneEngineForAllPipelines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		r.cfg.Services = []ServiceConfig{{Name: "shop", Processes: []string{"nginx"}}}
-		r.cfg.Objectives = []ObjectiveConfig{{Service: "shop", Latency: 300 * time.Millisecond}}
 		r.start(t)
 		require.Len(t, r.engines, 1)
 		e := r.engines[0]
-		require.Equal(t, map[string][]string{"shop": {"nginx"}}, e.params.Services)
-		require.Equal(t, map[string]float64{"shop": 0.3}, e.params.Objectives)
 
 		require.NoError(t, r.metrics.ConsumeMetrics(t.Context(), capability("psi")))
 		require.NoError(t, r.traces.ConsumeTraces(t.Context(), request("shop", time.Second)))
@@ -79,7 +76,7 @@ func TestOneEngineForAllPipelines(t *testing.T) {
 			kinds[f.Kind()]++
 		}
 		require.Equal(t, map[fact.Kind]int{fact.KindCapability: 1, fact.KindLatency: 1, fact.KindMark: 1}, kinds)
-		require.Len(t, e.ticks(), 3)
+		require.Len(t, e.ticks(), 4, "one at the start")
 		require.Equal(t, time.Second, e.ticks()[1].At.Sub(e.ticks()[0].At))
 
 		out := events(&r.logsOut)
@@ -89,7 +86,7 @@ func TestOneEngineForAllPipelines(t *testing.T) {
 			"rootcause.episode.id": "deploy", "rootcause.phase": "opened", "service.name": "shop",
 			"rootcause.onset": "2000-01-01T00:00:00Z", "rootcause.latency.current": 2.0, "rootcause.latency.baseline": 1.0,
 		}, out[0].Attributes().AsRaw())
-		require.Equal(t, e.ticks()[0].At, out[0].Timestamp().AsTime())
+		require.Equal(t, e.ticks()[1].At, out[0].Timestamp().AsTime())
 		r.shutdown(t)
 		require.Len(t, r.engines, 1)
 	})
@@ -141,7 +138,7 @@ func TestStartNeedsALogsPipeline(t *testing.T) {
 }
 
 func TestStartTellsWhatFailed(t *testing.T) {
-	factory := newFactory(func(rootcause.Params) (engine, error) { return nil, errors.New("no catalogue") })
+	factory := newFactory(func() (engine, error) { return nil, errors.New("no catalogue") })
 	p, err := factory.CreateLogs(t.Context(), processortest.NewNopSettings(metadata.Type), factory.CreateDefaultConfig(), consumertest.NewNop())
 	require.NoError(t, err)
 	require.EqualError(t, p.Start(t.Context(), componenttest.NewNopHost()), "no catalogue")
@@ -283,7 +280,7 @@ func TestOwnTelemetry(t *testing.T) {
 		}
 		ignore := metricdatatest.IgnoreTimestamp()
 		metadatatest.AssertEqualRootcauseFacts(t, tel, append(
-			point(1, attribute.String("kind", "mark")), point(3, attribute.String("kind", "tick"))...), ignore)
+			point(1, attribute.String("kind", "mark")), point(4, attribute.String("kind", "tick"))...), ignore)
 		metadatatest.AssertEqualRootcauseFactsRefused(t, tel, point(1, attribute.String("kind", "mark")), ignore)
 		metadatatest.AssertEqualRootcauseItemsSkipped(t, tel, point(1, attribute.String("reason", "missing_attribute")), ignore)
 		metadatatest.AssertEqualRootcauseEvents(t, tel,
@@ -310,7 +307,7 @@ func TestJournal(t *testing.T) {
 			require.NoError(t, err)
 			recorded = append(recorded, f)
 		}
-		require.Len(t, r.engines[0].ticks(), 4)
+		require.Len(t, r.engines[0].ticks(), 5)
 		require.Equal(t, r.engines[0].facts, recorded)
 	})
 }
@@ -327,6 +324,93 @@ func TestGaugesAreEmitted(t *testing.T) {
 		require.Len(t, r.metricsOut.AllMetrics(), 3, "at the first tick and every 5 s")
 		r.shutdown(t)
 	})
+}
+
+// The engine is told the time before anything else, then what the configuration
+// says of the services, and that again every minute.
+func TestServices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.cfg.Services = []ServiceConfig{{Name: "shop", Processes: []string{"nginx", "php-fpm.service"}}, {Name: "blog", Processes: []string{"hugo"}}}
+		r.cfg.Objectives = []ObjectiveConfig{{Service: "shop", Latency: 300 * time.Millisecond}, {Service: "api", Latency: time.Second}}
+		begin := time.Now().UTC()
+		r.start(t)
+		require.NoError(t, r.logs.ConsumeLogs(t.Context(), mark("deploy")))
+		told := func(at time.Time) []fact.Fact {
+			return []fact.Fact{
+				fact.Service{At: at, Name: "api", Objective: 1},
+				fact.Service{At: at, Name: "blog", Processes: []string{"hugo"}},
+				fact.Service{At: at, Name: "shop", Processes: []string{"nginx", "php-fpm.service"}, Objective: 0.3},
+			}
+		}
+		services := func() (all []fact.Fact) {
+			for _, f := range r.engines[0].seen() {
+				if f.Kind() == fact.KindService {
+					all = append(all, f)
+				}
+			}
+			return all
+		}
+		time.Sleep(59500 * time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, append([]fact.Fact{fact.Tick{At: begin}}, told(begin)...), r.engines[0].facts[:4])
+		require.Equal(t, told(begin), services())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, append(told(begin), told(begin.Add(time.Minute))...), services())
+		r.shutdown(t)
+	})
+}
+
+// A metrics pipeline that is busy misses gauges, which is counted, but not that a
+// series ended.
+func TestBusyPipelineLearnsThatSeriesEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shop := rootcause.Snapshot{Victims: []rootcause.VictimView{{
+			Victim: rootcause.Victim{Service: "shop"}, Latency: math.NaN(), Baseline: math.NaN(), Upper: math.NaN(),
+		}}}
+		tel := componenttest.NewTelemetry()
+		defer func() { require.NoError(t, tel.Shutdown(context.Background())) }()
+		rt := newEmptyRuntime(t, tel)
+		gate := make(chan error)
+		var got []pmetric.Metrics
+		o := newOutlet(1, func(_ context.Context, md pmetric.Metrics) error {
+			got = append(got, md)
+			return <-gate
+		}, rt.gaugesRefused)
+		rt.attach(nil, o)
+		expose := func(s rootcause.Snapshot) {
+			rt.engine = &fakeEngine{snapshot: s}
+			rt.expose(t.Context(), wallClock())
+			synctest.Wait()
+		}
+		expose(shop)                 // is with the pipeline
+		expose(shop)                 // waits
+		expose(rootcause.Snapshot{}) // has no room
+		gate <- nil
+		gate <- errors.New("no")
+		expose(rootcause.Snapshot{})
+		gate <- nil
+		expose(rootcause.Snapshot{})
+		rt.detach(t.Context(), nil, o)
+		require.Len(t, got, 3)
+		require.Equal(t, []map[string]any{{"service.name": "shop", "value": nil}}, shown(got[2])["rootcause.episode.active"])
+		metadatatest.AssertEqualRootcauseGaugesDropped(t, tel, []metricdata.DataPoint[int64]{
+			{Value: 3, Attributes: attribute.NewSet(attribute.String("reason", "full"))},
+			{Value: 3, Attributes: attribute.NewSet(attribute.String("reason", "refused"))},
+		}, metricdatatest.IgnoreTimestamp())
+	})
+}
+
+// newEmptyRuntime makes a runtime without an engine.
+func newEmptyRuntime(t *testing.T, tel *componenttest.Telemetry) *runtime {
+	t.Helper()
+	set := metadatatest.NewSettings(tel)
+	builder, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	require.NoError(t, err)
+	cfg, ok := createDefaultConfig().(*Config)
+	require.True(t, ok)
+	return newRuntime(set, cfg, nil, builder)
 }
 
 var _ consumer.Logs = blocking{}

@@ -109,7 +109,7 @@ func (rt *runtime) startEngine() error {
 	if err != nil {
 		return err
 	}
-	rt.engine = made
+	rt.engine, rt.lastServices = made, time.Time{}
 	if rt.cfg.Journal.HasValue() {
 		if rt.recorder, err = startRecorder(rt.cfg.Journal.Get(), rt.cfg.QueueSize, &rt.counters); err != nil {
 			return err

@@ -29,6 +29,7 @@ type site struct {
 	slow    uint64 // requests up to 1 s
 	read    float64
 	stalled float64
+	hidden  bool // the shop does not say its process.pid
 }
 
 func (s *site) second(n int) pmetric.Metrics {
@@ -94,6 +95,9 @@ func (s *site) second(n int) pmetric.Metrics {
 	rm = md.ResourceMetrics().AppendEmpty()
 	if err := rm.Resource().Attributes().FromRaw(map[string]any{"service.name": "shop", "host.name": "web1", "process.pid": 100}); err != nil {
 		panic(err)
+	}
+	if s.hidden {
+		rm.Resource().Attributes().Remove("process.pid")
 	}
 	m := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
 	m.SetName("http.server.request.duration")

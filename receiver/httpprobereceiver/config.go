@@ -47,6 +47,12 @@ type TargetConfig struct {
 	// rootcause.probe.name, and is left out if empty.
 	Name string `mapstructure:"name"`
 
+	// Host that serves the URL, as in host.name of what watches its processes.
+	// By default the name of this machine if the URL leads to a loopback
+	// address or another of its own, and no host otherwise. Set it in a
+	// container, or if the URL is that of a load balancer before the host.
+	Host string `mapstructure:"host"`
+
 	// Method of the request. Default GET.
 	Method string `mapstructure:"method"`
 

@@ -24,6 +24,7 @@ type prober struct {
 	client *http.Client
 	logger *zap.Logger
 	start  time.Time
+	host   string // that serves the target; empty if it is not known
 
 	waiting sync.WaitGroup
 

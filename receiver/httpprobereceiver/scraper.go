@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
+	"go.uber.org/zap"
 
 	"github.com/otel-culprit/culprit/receiver/httpprobereceiver/internal/metadata"
 )
@@ -22,18 +22,16 @@ type probes struct {
 	cfg *Config
 	set receiver.Settings
 
-	host    string
 	probers []*prober
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
 
 func (s *probes) start(ctx context.Context, host component.Host) error {
-	name, err := os.Hostname()
+	l, err := newLocator()
 	if err != nil {
-		return fmt.Errorf("host.name is not known: %w", err)
+		return err
 	}
-	s.host = name
 	for i := range s.cfg.Targets {
 		target := &s.cfg.Targets[i]
 		client, err := target.client(ctx, host, s.set.TelemetrySettings)
@@ -46,6 +44,7 @@ func (s *probes) start(ctx context.Context, host component.Host) error {
 		}
 		s.probers = append(s.probers, p)
 	}
+	locateAll(ctx, l, s.probers)
 	// Start's context ends with Start; the probers live until shutdown.
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
@@ -53,6 +52,29 @@ func (s *probes) start(ctx context.Context, host component.Host) error {
 		s.running.Go(func() { p.run(background) })
 	}
 	return nil
+}
+
+// locateAll finds the hosts of all targets at the same time.
+func locateAll(ctx context.Context, l *locator, probers []*prober) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	var waiting sync.WaitGroup
+	for _, p := range probers {
+		waiting.Go(func() { p.locate(ctx, l) })
+	}
+	waiting.Wait()
+}
+
+// locate finds the host of the target, unless it is configured.
+func (p *prober) locate(ctx context.Context, l *locator) {
+	if p.host = p.target.Host; p.host != "" {
+		return
+	}
+	var err error
+	if p.host, err = l.locate(ctx, p.attrs.address); err != nil || p.host == "" {
+		p.logger.Info("The target is not known to be on this host: its probes have no host.name. If it is, or on another host that is watched, set host",
+			zap.String("service", p.target.Service), zap.String("server", p.attrs.address), zap.Error(err))
+	}
 }
 
 func (s *probes) shutdown(context.Context) error {
@@ -85,8 +107,22 @@ func (t *TargetConfig) client(ctx context.Context, host component.Host, set comp
 
 func (s *probes) scrape(context.Context) (pmetric.Metrics, error) {
 	md := pmetric.NewMetrics()
-	rm := md.ResourceMetrics().AppendEmpty()
-	rm.Resource().Attributes().PutStr("host.name", s.host)
+	now := time.Now()
+	done := make(map[string]bool, 1)
+	for _, p := range s.probers {
+		if !done[p.host] {
+			done[p.host] = true
+			s.report(md.ResourceMetrics().AppendEmpty(), now, p.host)
+		}
+	}
+	return md, nil
+}
+
+// report writes the metrics of all targets of a host.
+func (s *probes) report(rm pmetric.ResourceMetrics, now time.Time, host string) {
+	if host != "" {
+		rm.Resource().Attributes().PutStr("host.name", host)
+	}
 	sm := rm.ScopeMetrics().AppendEmpty()
 	sm.Scope().SetName(metadata.ScopeName)
 	sm.Scope().SetVersion(s.set.BuildInfo.Version)
@@ -104,14 +140,14 @@ func (s *probes) scrape(context.Context) (pmetric.Metrics, error) {
 	m.SetUnit("s")
 	ages := m.SetEmptyGauge()
 
-	now := time.Now()
 	for _, p := range s.probers {
-		p.report(now, durations.DataPoints(), ages.DataPoints())
+		if p.host == host {
+			p.report(now, durations.DataPoints(), ages.DataPoints())
+		}
 	}
 	if durations.DataPoints().Len() == 0 {
 		sm.Metrics().RemoveIf(func(m pmetric.Metric) bool { return m.Type() == pmetric.MetricTypeHistogram })
 	}
-	return md, nil
 }
 
 // report adds the target's data points.
