@@ -65,7 +65,7 @@ func createDefaultConfig() component.Config {
 		ClientConfig:   client,
 		ResendInterval: time.Minute,
 		ForgetAfter:    24 * time.Hour,
-		MinState:       event.Probable,
+		MinState:       event.Named,
 		MaxAlerts:      1000,
 	}
 }

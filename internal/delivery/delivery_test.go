@@ -173,7 +173,7 @@ func TestLoopBacksOffUpToItsInterval(t *testing.T) {
 		loop.Wake() // does not cut the pause short
 		pass(16500 * time.Millisecond)
 		require.NoError(t, loop.Stop(t.Context()))
-		require.Equal(t, []float64{0, 1, 3, 7, 12, 17}, r.seen())
+		require.Equal(t, []float64{0, 1, 3, 7, 12, 17, 18}, r.seen(), "Stop tries what is still wanted once more")
 	})
 }
 
@@ -181,15 +181,28 @@ func TestLoopHonoursRetryAfterAndRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{start: time.Now(), answer: func(call int) error {
 			if call == 1 {
-				return &delivery.StatusError{Status: http.StatusTooManyRequests, RetryAfter: 20 * time.Second}
+				return &delivery.StatusError{Status: http.StatusTooManyRequests, RetryAfter: 8 * time.Second}
 			}
 			return nil
 		}}
 		loop := delivery.NewLoop(5*time.Second, r.sync)
 		loop.Start()
-		pass(26 * time.Second)
+		pass(14 * time.Second)
 		require.NoError(t, loop.Stop(t.Context()))
-		require.Equal(t, []float64{0, 20, 25}, r.seen())
+		require.Equal(t, []float64{0, 8, 13}, r.seen())
+	})
+}
+
+func TestLoopDoesNotWaitUntilWhatTheServerHoldsRunsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{start: time.Now(), answer: func(int) error {
+			return &delivery.StatusError{Status: http.StatusTooManyRequests, RetryAfter: 24 * time.Hour}
+		}}
+		loop := delivery.NewLoop(5*time.Second, r.sync)
+		loop.Start()
+		pass(21 * time.Second)
+		require.Equal(t, []float64{0, 10, 20}, r.seen())
+		require.NoError(t, loop.Stop(t.Context()))
 	})
 }
 

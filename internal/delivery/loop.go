@@ -31,8 +31,8 @@ type Loop struct {
 }
 
 // NewLoop makes a loop that is not running yet. An error of the function makes
-// the loop pause: for as long as a [StatusError] wishes, and at least for the
-// backoff.
+// the loop pause: for as long as a [StatusError] wishes, at least for the
+// backoff, and at most for two intervals.
 func NewLoop(interval time.Duration, call func(context.Context) error) *Loop {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Loop{
@@ -100,6 +100,7 @@ func (l *Loop) run() {
 			continue
 		}
 		failures++
+		l.Wake() // what was not sent is still wanted, at the latest by Stop
 		timer.Reset(l.pause(err, failures))
 	}
 }
@@ -128,7 +129,9 @@ func (l *Loop) pause(err error, failures int) time.Duration {
 		backoff = min(firstBackoff<<(failures-1), l.interval)
 	}
 	if status, ok := errors.AsType[*StatusError](err); ok {
-		return max(backoff, status.RetryAfter)
+		// A server may ask for more, but then what it holds would run out
+		// before it is renewed.
+		return min(max(backoff, status.RetryAfter), 2*l.interval)
 	}
 	return backoff
 }

@@ -8,8 +8,10 @@
 // now and then in case somebody moved it.
 //
 // Guaranteed: a process is its PID and its start, so a reused PID is a new
-// process; its start never moves, whatever happens to the host's clock; a
-// counter never goes backwards.
+// process, and what is read in a scan is all of the same process; its start
+// never moves, whatever happens to the host's clock; a counter never goes
+// backwards, also if the process could not be read for a while. Without file
+// descriptors or memory a scan is an error and never an empty list.
 //
 // Not guaranteed: a process that lived and died between two scans is not seen
 // (its parent inherits its bytes in /proc/PID/io). Processes that end during a
