@@ -26,9 +26,10 @@ const (
 const alertName = "RootCause"
 
 // ownLabels are the labels that a verdict becomes. They are the alert's
-// identity: whatever moves from one update to the next, such as latencies or
-// confidences, must stay out. If one of them does change, the exporter resolves
-// the alert with the old ones and fires another.
+// identity: whatever moves from one update to the next, such as latencies,
+// confidences or PIDs, must stay out. If one of them does change, since another
+// cause is named or a cause becomes surer, the exporter resolves the alert with
+// the old ones and fires another.
 var ownLabels = []string{
 	"alertname", "service", "host", "cause", "resource", "workload", "backup_tool", "severity",
 }
@@ -60,6 +61,22 @@ func (a alert) identity() string {
 func sureEnough(state, least event.State) bool {
 	order := []event.State{event.Unknown, event.Probable, event.Named}
 	return slices.Index(order, state) >= slices.Index(order, least)
+}
+
+// news is an event of a verdict and what it means here.
+type news struct {
+	verdict event.Verdict
+	alert   alert
+	wanted  bool // it is sure enough to be an alert
+}
+
+// newNews reads the event. A clock that went back during the verdict makes it
+// end before its onset; then it ends at the onset.
+func newNews(c *Config, v event.Verdict) news {
+	if v.Phase == event.Closed && v.End.Before(v.Onset) {
+		v.End = v.Onset
+	}
+	return news{verdict: v, alert: newAlert(c, v), wanted: sureEnough(v.State, c.MinState)}
 }
 
 // newAlert says what the verdict says.
@@ -112,7 +129,8 @@ func severity(state event.State) string {
 // chargedTool is the backup tool that is the cause, if one is.
 func chargedTool(v event.Verdict) string {
 	for _, b := range v.Backups {
-		if b.Finding == "charged" && b.Workload == v.Cause.Workload {
+		sameJob := b.PID == v.Cause.PID || b.PID == 0 || v.Cause.PID == 0
+		if b.Finding == "charged" && b.Workload == v.Cause.Workload && sameJob {
 			return b.Tool
 		}
 	}
@@ -132,7 +150,7 @@ func description(v event.Verdict) string {
 	}
 	var backups []string
 	for _, b := range v.Backups {
-		backups = append(backups, strings.TrimSpace(fmt.Sprintf("%s %s: %s. %s", b.Tool, b.Workload, b.Finding, b.Reason)))
+		backups = append(backups, strings.TrimSpace(fmt.Sprintf("%s %s: %s. %s", b.Tool, b.Job(), b.Finding, b.Reason)))
 	}
 	lines = append(lines, list("Backups that ran:", backups)...)
 	lines = append(lines, list("Not seen:", v.Missing)...)

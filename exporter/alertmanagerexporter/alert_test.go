@@ -105,11 +105,33 @@ func TestIdentityHoldsStillWhileNumbersMove(t *testing.T) {
 		v.Phase, v.At = event.Updated, v.At.Add(time.Minute)
 		v.Latency, v.Baseline, v.RequestRate = rand.Float64(), rand.Float64(), rand.Float64()
 		v.Cause.Confidence, v.Cause.Why, v.Rival.Kind = rand.Float64(), "Another sentence.", "upstream"
-		v.Backups[0].Finding = "undecided"
+		v.Backups[0].Finding, v.Cause.PID = "undecided", rand.Int64()
 		require.Equal(t, want, newAlert(config(nil), v).identity())
 	}
 	v.Cause.Workload = "rsync.service"
 	require.NotEqual(t, want, newAlert(config(nil), v).identity())
+}
+
+func TestAlertNamesAJobByNameAndTellsItsPID(t *testing.T) {
+	v := nightly()
+	v.Cause.Workload, v.Cause.PID = "restic", 4711
+	v.Backups = []event.Backup{
+		{Tool: "borg", Workload: "restic", PID: 12, Finding: "charged"}, // another job of that name
+		{Tool: "restic", Workload: "restic", PID: 4711, Finding: "charged"},
+	}
+	a := newAlert(config(nil), v)
+	require.Equal(t, "restic", a.Labels["workload"])
+	require.Equal(t, "restic", a.Labels["backup_tool"])
+	require.Contains(t, a.Annotations["summary"], "disk contention by restic (PID 4711)")
+	require.Contains(t, a.Annotations["description"], "- restic restic (PID 4711): charged.")
+}
+
+func TestAVerdictEndsAtItsOnsetAtTheEarliest(t *testing.T) {
+	v := nightly()
+	v.Phase, v.End = event.Closed, onset.Add(-time.Hour)
+	n := newNews(config(func(c *Config) { c.DashboardURL = "https://g/d/x" }), v)
+	require.Equal(t, onset, n.verdict.End)
+	require.Contains(t, n.alert.Annotations["dashboard"], "&to=1795228200000&") // half an hour later
 }
 
 func TestAlertIsBounded(t *testing.T) {

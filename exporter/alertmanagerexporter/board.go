@@ -49,6 +49,14 @@ type verdictState struct {
 	Identity string    `json:"identity"` // of its open alert; empty if it has none
 }
 
+// outdates tells whether an event of that time is older than what is known.
+func (s *verdictState) outdates(at time.Time, closing bool) bool {
+	if closing != s.Closed {
+		return s.Closed // what is over does not open again, what is open may end
+	}
+	return at.Before(s.At)
+}
+
 // application is what became of a verdict's event.
 type application int
 
@@ -62,14 +70,17 @@ func newBoard(limit int) *board {
 	return &board{limit: limit, alerts: map[string]*posted{}, verdicts: map[string]*verdictState{}}
 }
 
-// apply takes in an event of a verdict. Wanted is false if the verdict is not
-// sure enough to be an alert.
-func (b *board) apply(v event.Verdict, a alert, wanted bool, now time.Time) application {
+// apply takes in an event of a verdict. The end of an open verdict is taken
+// whatever its time: nothing follows that could make it stale, and a clock that
+// went back must not keep the alert alive.
+func (b *board) apply(n news, now time.Time) application {
+	v := n.verdict
 	b.mu.Lock()
 	defer b.mu.Unlock()
 
 	state, known := b.verdicts[v.ID]
-	if known && (v.At.Before(state.At) || (state.Closed && v.Phase != event.Closed)) {
+	closing := v.Phase == event.Closed
+	if known && state.outdates(v.At, closing) {
 		return stale
 	}
 	if !known {
@@ -79,32 +90,32 @@ func (b *board) apply(v event.Verdict, a alert, wanted bool, now time.Time) appl
 		state = &verdictState{}
 		b.verdicts[v.ID] = state
 	}
-	state.At, state.Seen, state.Closed = v.At, now, v.Phase == event.Closed
+	state.At, state.Seen, state.Closed = v.At, now, closing
 
-	identity := a.identity()
-	if state.Closed {
-		return b.close(v, state, a, wanted, now)
+	if closing {
+		return b.close(n, state, now)
 	}
-	if state.Identity != "" && (!wanted || state.Identity != identity) {
+	if state.Identity != "" && (!n.wanted || state.Identity != n.alert.identity()) {
 		b.resolve(v.ID, state, v.At, now)
 	}
-	if !wanted {
+	if !n.wanted {
 		return applied
 	}
-	return b.put(state, &posted{Alert: a, VerdictID: v.ID, Seen: now})
+	return b.put(state, &posted{Alert: n.alert, VerdictID: v.ID, Seen: now})
 }
 
 // close resolves the verdict's alert. One that was fired before a restart is
 // not known any more; it is resolved under the labels it most likely had.
-func (b *board) close(v event.Verdict, state *verdictState, a alert, wanted bool, now time.Time) application {
+func (b *board) close(n news, state *verdictState, now time.Time) application {
+	v := n.verdict
 	if state.Identity == "" {
-		if p := b.alerts[a.identity()]; !wanted || (p != nil && (p.open() || p.VerdictID == v.ID)) {
+		if p := b.alerts[n.alert.identity()]; !n.wanted || (p != nil && (p.open() || p.VerdictID == v.ID)) {
 			return applied
 		}
-		return b.put(nil, &posted{Alert: a, VerdictID: v.ID, EndsAt: v.End, Seen: now})
+		return b.put(nil, &posted{Alert: n.alert, VerdictID: v.ID, EndsAt: v.End, Seen: now})
 	}
-	if p := b.alerts[state.Identity]; p != nil && p.VerdictID == v.ID && state.Identity == a.identity() {
-		p.Alert = a // its last words are the better ones
+	if p := b.alerts[state.Identity]; p != nil && p.VerdictID == v.ID && state.Identity == n.alert.identity() {
+		p.Alert = n.alert // its last words are the better ones
 	}
 	b.resolve(v.ID, state, v.End, now)
 	return applied

@@ -59,6 +59,22 @@ func TestBoard(t *testing.T) {
 			{"v1", 9, closed, event.Named, "borg", applied, []string{"borg until 9"}},
 			{"v1", 9, updated, event.Named, "borg", stale, []string{"borg until 9"}},
 		},
+		"the clock went back before the end": {
+			{"v1", 5, opened, event.Named, "borg", applied, []string{"borg"}},
+			{"v1", 2, closed, event.Named, "borg", applied, []string{"borg until 2"}},
+			{"v1", 2, closed, event.Named, "borg", applied, []string{"borg until 2"}},
+			{"v1", 1, closed, event.Named, "borg", stale, []string{"borg until 2"}},
+			{"v1", 6, updated, event.Named, "borg", stale, []string{"borg until 2"}},
+		},
+		"the clock went back before the onset": {
+			{"v1", 5, opened, event.Named, "borg", applied, []string{"borg"}},
+			{"v1", -60, closed, event.Named, "borg", applied, []string{"borg until 0"}},
+		},
+		"the clock went back, of an incident that is no alert": {
+			{"v1", 5, opened, event.Unknown, "", applied, nil},
+			{"v1", 2, closed, event.Unknown, "", applied, nil},
+			{"v1", 6, updated, event.Named, "borg", stale, nil},
+		},
 		"closed before a restart could see it open": {
 			{"v1", 9, closed, event.Named, "borg", applied, []string{"borg until 9"}},
 		},
@@ -88,7 +104,7 @@ func TestBoard(t *testing.T) {
 			b := newBoard(3)
 			for i, s := range steps {
 				now := onset.Add(time.Duration(s.minute) * time.Minute)
-				got := b.apply(s.verdict(), newAlert(config(nil), s.verdict()), sureEnough(s.state, event.Probable), now)
+				got := b.apply(s.news(event.Probable), now)
 				require.Equal(t, s.outcome, got, "step %d", i)
 				require.Empty(t, cmp.Diff(s.want, summary(b)), "step %d", i)
 
@@ -113,6 +129,10 @@ func (s step) verdict() event.Verdict {
 	return v
 }
 
+func (s step) news(least event.State) news {
+	return newNews(config(func(c *Config) { c.MinState = least }), s.verdict())
+}
+
 func summary(b *board) []string {
 	var out []string
 	for _, p := range b.snapshot() {
@@ -128,7 +148,7 @@ func summary(b *board) []string {
 func TestBoardForgets(t *testing.T) {
 	b := newBoard(10)
 	apply := func(s step) {
-		require.Equal(t, applied, b.apply(s.verdict(), newAlert(config(nil), s.verdict()), true, onset))
+		require.Equal(t, applied, b.apply(s.news(event.Unknown), onset))
 	}
 	apply(step{id: "v1", minute: 1, phase: event.Opened, state: event.Named, workload: "borg"})
 	apply(step{id: "v2", minute: 1, phase: event.Closed, state: event.Named, workload: "rsync"})
@@ -145,7 +165,10 @@ func TestBoardIsBounded(t *testing.T) {
 	b := newBoard(5)
 	for i := range 1000 {
 		s := step{id: fmt.Sprint("v", i), minute: i, phase: event.Opened, state: event.Unknown, workload: fmt.Sprint("w", i)}
-		b.apply(s.verdict(), newAlert(config(nil), s.verdict()), i%3 == 0, onset)
+		if i%3 == 0 {
+			s.state = event.Named
+		}
+		b.apply(s.news(event.Named), onset)
 		require.LessOrEqual(t, len(b.alerts), 5)
 		require.LessOrEqual(t, len(b.verdicts), 5)
 	}

@@ -38,7 +38,8 @@ type Config struct {
 	ForgetAfter time.Duration `mapstructure:"forget_after"`
 
 	// MinState is how sure a verdict must be to become an alert: named,
-	// probable or unknown.
+	// probable or unknown. With less than named, an incident that becomes surer
+	// pages again.
 	MinState event.State `mapstructure:"min_state"`
 
 	// Labels are added to every alert.

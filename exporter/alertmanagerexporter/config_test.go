@@ -54,6 +54,7 @@ func TestValidate(t *testing.T) {
 		"odd runbook":      {func(c *Config) { c.RunbookURL = "see wiki" }, "runbook_url must be a URL with http or https and a host"},
 	}
 	require.NoError(t, config(nil).Validate())
+	require.Equal(t, event.Named, config(nil).MinState)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			require.EqualError(t, config(test.change).Validate(), test.want)

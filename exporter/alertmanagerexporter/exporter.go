@@ -125,9 +125,7 @@ func (e *alertExporter) push(ctx context.Context, logs plog.Logs) error {
 			errs = append(errs, err)
 			continue
 		}
-		now := time.Now()
-		wanted := sureEnough(v.State, e.config.MinState)
-		switch e.board.apply(v, newAlert(e.config, v), wanted, now) {
+		switch e.board.apply(newNews(e.config, v), time.Now()) {
 		case applied:
 			changed = true
 		case stale:

@@ -143,6 +143,58 @@ func TestAnotherCauseResolvesTheFirst(t *testing.T) {
 	})
 }
 
+// By default an incident that becomes surer pages once, and its first guess
+// never.
+func TestAnIncidentThatBecomesSurerPagesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.begin(t)
+		b.tell(t, current(event.Opened, func(v *event.Verdict) {
+			v.State, v.Cause, v.Backups = event.Unknown, event.Suspect{Kind: "unknown"}, nil
+		}))
+		pass(5 * time.Second)
+		b.tell(t, current(event.Updated, func(v *event.Verdict) { v.State, v.Cause.Workload = event.Probable, "rsync.service" }))
+		pass(5 * time.Second)
+		b.tell(t, current(event.Updated, nil))
+		pass(time.Hour)
+		require.Equal(t, []string{"borg.service"}, b.one.firing())
+		require.Equal(t, "critical", b.one.only().Labels["severity"])
+		require.Len(t, b.one.alerts, 1)
+		b.tell(t, current(event.Closed, nil))
+		require.Empty(t, b.one.firing())
+		require.Len(t, b.one.alerts, 1)
+		b.end(t)
+	})
+}
+
+func TestAClockThatWentBackDoesNotKeepTheAlertAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.begin(t)
+		v := current(event.Opened, nil)
+		b.tell(t, v)
+		v.Phase, v.At, v.End = event.Closed, v.At.Add(-time.Hour), v.At.Add(-time.Hour)
+		b.tell(t, v)
+		require.Empty(t, b.one.firing())
+		require.True(t, b.one.only().EndsAt.Equal(v.Onset))
+		pass(time.Hour)
+		require.Empty(t, b.one.firing())
+		b.end(t)
+	})
+}
+
+func TestShutdownSendsWhatFailedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.begin(t)
+		b.one.set(func(f *fakeAlertmanager) { f.fail = errors.New("down") })
+		b.tell(t, current(event.Opened, nil))
+		b.one.set(func(f *fakeAlertmanager) { f.fail = nil })
+		b.end(t)
+		require.Equal(t, []string{"borg.service"}, b.one.firing())
+	})
+}
+
 func TestOnlySureVerdictsBecomeAlerts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(c *Config) { c.MinState = event.Named })

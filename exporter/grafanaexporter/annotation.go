@@ -44,7 +44,7 @@ func (n note) startEnd(now time.Time) (start, end int64) {
 func verdictNote(v event.Verdict, extra []string) note {
 	n := note{ID: uniqueTag(v.ID), Start: v.Onset}
 	if v.Phase == event.Closed {
-		n.End = v.End
+		n.End = later(v.End, v.Onset)
 	}
 	var text textBuilder
 	text.add(v.Sentence())
@@ -53,7 +53,7 @@ func verdictNote(v event.Verdict, extra []string) note {
 		text.add(fmt.Sprintf("Next best: %s (%.0f %%). %s", v.Rival.Phrase(), 100*v.Rival.Confidence, v.Rival.Why))
 	}
 	for _, b := range v.Backups {
-		text.add(strings.TrimSpace(fmt.Sprintf("Backup %s %s: %s. %s", b.Tool, b.Workload, b.Finding, b.Reason)))
+		text.add(strings.TrimSpace(fmt.Sprintf("Backup %s %s: %s. %s", b.Tool, b.Job(), b.Finding, b.Reason)))
 	}
 	for _, r := range v.Remedies {
 		if r.Works != "no" {
@@ -70,7 +70,7 @@ func verdictNote(v event.Verdict, extra []string) note {
 func windowNote(w event.Window, extra []string) note {
 	n := note{ID: uniqueTag(w.ID), Start: w.Start}
 	if w.Phase == event.Closed {
-		n.End = w.End
+		n.End = later(w.End, w.Start)
 	}
 	var text textBuilder
 	text.add(w.Sentence())
@@ -78,6 +78,15 @@ func windowNote(w event.Window, extra []string) note {
 	n.Tags = tags(append([]string{n.ID, "rootcause", "backup"}, extra...),
 		pair("host", w.Host), pair("tool", w.Tool))
 	return n
+}
+
+// later is the end of what began at b and is said to end at a: a clock that went
+// back may put the end first.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // uniqueTag is how an annotation is found again. A long ID is replaced by its

@@ -48,12 +48,22 @@ func newBoard(limit int) *board {
 	return &board{limit: limit, entries: map[string]*entry{}}
 }
 
-// apply takes in a note that was true at the event time.
+// outdates tells whether a note of that time is older than what is known.
+func (e *entry) outdates(n note, at time.Time) bool {
+	if opens := n.End.IsZero(); opens != e.open() {
+		return opens // what is over does not open again, what is open may end
+	}
+	return at.Before(e.at)
+}
+
+// apply takes in a note that was true at the event time. The end of what is
+// open is taken whatever its time: nothing follows that could make it stale, and
+// a clock that went back must not keep the annotation growing.
 func (b *board) apply(n note, at, now time.Time) application {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e, known := b.entries[n.ID]
-	if known && (at.Before(e.at) || (!e.open() && n.End.IsZero())) {
+	if known && e.outdates(n, at) {
 		return stale
 	}
 	if !known {

@@ -38,7 +38,7 @@ type client struct {
 func (c *client) find(ctx context.Context, tag string) (int64, error) {
 	query := url.Values{"tags": {tag}, "limit": {"1"}, "type": {"annotation"}}
 	var found []annotation
-	if err := c.do(ctx, http.MethodGet, "/api/annotations?"+query.Encode(), nil, &found); err != nil {
+	if err := c.do(ctx, call{method: http.MethodGet, path: "/api/annotations?" + query.Encode(), out: &found}); err != nil {
 		return 0, err
 	}
 	if len(found) == 0 {
@@ -49,46 +49,54 @@ func (c *client) find(ctx context.Context, tag string) (int64, error) {
 
 func (c *client) create(ctx context.Context, a annotation) (int64, error) {
 	var made annotation
-	err := c.do(ctx, http.MethodPost, "/api/annotations", a, &made)
+	err := c.do(ctx, call{method: http.MethodPost, path: "/api/annotations", in: a, out: &made})
 	return made.ID, err
 }
 
 // update changes what is given. It patches: a put without tags would wipe them.
 func (c *client) update(ctx context.Context, id int64, a annotation) error {
-	return c.do(ctx, http.MethodPatch, "/api/annotations/"+strconv.FormatInt(id, 10), a, nil)
+	return c.do(ctx, call{method: http.MethodPatch, path: "/api/annotations/" + strconv.FormatInt(id, 10), in: a})
 }
 
 // dashboard asks for the dashboard, only to see whether it is there.
 func (c *client) dashboard(ctx context.Context, uid string) error {
-	return c.do(ctx, http.MethodGet, "/api/dashboards/uid/"+url.PathEscape(uid), nil, nil)
+	return c.do(ctx, call{method: http.MethodGet, path: "/api/dashboards/uid/" + url.PathEscape(uid)})
 }
 
-// do sends in as JSON and reads the answer into out, unless they are nil.
-func (c *client) do(ctx context.Context, method, path string, in, out any) error {
+// call is one call of the API.
+type call struct {
+	method string
+	path   string // with the query
+	in     any    // sent as JSON, unless nil
+	out    any    // what the answer is read into, unless nil
+}
+
+// do makes the call.
+func (c *client) do(ctx context.Context, k call) error {
 	body := []byte{}
-	if in != nil {
+	if k.in != nil {
 		var err error
-		if body, err = json.Marshal(in); err != nil {
+		if body, err = json.Marshal(k.in); err != nil {
 			return fmt.Errorf("encoding an annotation: %w", err)
 		}
 	}
-	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.base, "/")+path, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, k.method, strings.TrimSuffix(c.base, "/")+k.path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Accept", "application/json")
-	if in != nil {
+	if k.in != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	answer, err := delivery.Do(c.http, request)
-	if err != nil || out == nil {
+	if err != nil || k.out == nil {
 		return err
 	}
-	if err = json.Unmarshal(answer, out); err != nil {
-		return fmt.Errorf("%s %s: the answer is not Grafana's: %w", method, request.URL.Redacted(), err)
+	if err = json.Unmarshal(answer, k.out); err != nil {
+		return fmt.Errorf("%s %s: the answer is not Grafana's: %w", k.method, request.URL.Redacted(), err)
 	}
 	return nil
 }

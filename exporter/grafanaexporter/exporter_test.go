@@ -387,6 +387,37 @@ func TestLateEventsDoNotReopen(t *testing.T) {
 	})
 }
 
+func TestAClockThatWentBackDoesNotKeepAnAnnotationGrowing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		v := current()
+		w := event.Window{ID: "w1", Phase: event.Opened, At: time.Now(), Host: "db1", Tool: "borg", Start: time.Now().Add(-time.Second)}
+		b.tell(t, v, w)
+		back := time.Now().Add(-time.Hour)
+		v.Phase, v.At, v.End = event.Closed, back, back
+		w.Phase, w.At, w.End = event.Closed, back, back
+		b.tell(t, v, w)
+		pass(30 * time.Minute)
+		all := b.grafana.Annotations()
+		require.Len(t, all, 2)
+		for _, a := range all {
+			require.Equal(t, a.Time+1, a.TimeEnd, "it ends where it began")
+		}
+		b.end(t)
+	})
+}
+
+func TestShutdownWritesWhatFailedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		b.set(func(*http.Request) error { return errors.New("connection refused") }, nil)
+		b.tell(t, current())
+		b.set(nil, nil)
+		b.end(t)
+		b.only(t)
+	})
+}
+
 func TestShutdownWritesWhatIsPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)

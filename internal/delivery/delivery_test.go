@@ -181,15 +181,15 @@ func TestLoopHonoursRetryAfterAndRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{start: time.Now(), answer: func(call int) error {
 			if call == 1 {
-				return &delivery.StatusError{Status: http.StatusTooManyRequests, RetryAfter: 8 * time.Second}
+				return &delivery.StatusError{Status: http.StatusTooManyRequests, RetryAfter: 4 * time.Second}
 			}
 			return nil
 		}}
 		loop := delivery.NewLoop(5*time.Second, r.sync)
 		loop.Start()
-		pass(14 * time.Second)
+		pass(10 * time.Second)
 		require.NoError(t, loop.Stop(t.Context()))
-		require.Equal(t, []float64{0, 8, 13}, r.seen())
+		require.Equal(t, []float64{0, 4, 9}, r.seen())
 	})
 }
 
@@ -201,7 +201,7 @@ func TestLoopDoesNotWaitUntilWhatTheServerHoldsRunsOut(t *testing.T) {
 		loop := delivery.NewLoop(5*time.Second, r.sync)
 		loop.Start()
 		pass(21 * time.Second)
-		require.Equal(t, []float64{0, 10, 20}, r.seen())
+		require.Equal(t, []float64{0, 5, 10, 15, 20}, r.seen())
 		require.NoError(t, loop.Stop(t.Context()))
 	})
 }
@@ -216,6 +216,42 @@ func TestLoopFulfilsAnOpenWishWhenStopped(t *testing.T) {
 		require.NoError(t, loop.Stop(t.Context()))
 		require.NoError(t, loop.Stop(t.Context()))
 		require.Equal(t, []float64{0, 0}, r.seen())
+	})
+}
+
+func TestLoopStopRepeatsWhatFailed(t *testing.T) {
+	for name, failures := range map[string]int{"and succeeds": 1, "and fails again, once": 9} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := &recorder{start: time.Now(), answer: func(call int) error {
+					if call <= failures {
+						return errors.New("down")
+					}
+					return nil
+				}}
+				loop := delivery.NewLoop(time.Minute, r.sync)
+				loop.Start()
+				pass(500 * time.Millisecond) // in the pause, and nobody wakes it
+				require.NoError(t, loop.Stop(t.Context()))
+				require.Equal(t, []float64{0, 0.5}, r.seen())
+			})
+		})
+	}
+}
+
+func TestLoopStopSendsNothingTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{start: time.Now(), answer: func(call int) error {
+			if call == 1 {
+				return errors.New("down")
+			}
+			return nil
+		}}
+		loop := delivery.NewLoop(time.Minute, r.sync)
+		loop.Start()
+		pass(10 * time.Second)
+		require.NoError(t, loop.Stop(t.Context()))
+		require.Equal(t, []float64{0, 1}, r.seen())
 	})
 }
 

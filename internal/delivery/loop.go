@@ -32,7 +32,7 @@ type Loop struct {
 
 // NewLoop makes a loop that is not running yet. An error of the function makes
 // the loop pause: for as long as a [StatusError] wishes, at least for the
-// backoff, and at most for two intervals.
+// backoff, and at most for the interval.
 func NewLoop(interval time.Duration, call func(context.Context) error) *Loop {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Loop{
@@ -57,7 +57,7 @@ func (l *Loop) Wake() {
 }
 
 // Stop ends the loop and waits for it. A wish that is still open is fulfilled
-// first, once; if the context ends before, whatever runs is cancelled. Stop
+// first, once, and so is one whose last call failed; if the context ends before, whatever runs is cancelled. Stop
 // may be called without Start, and twice.
 func (l *Loop) Stop(ctx context.Context) error {
 	l.stopped.Do(func() { close(l.stop) })
@@ -131,7 +131,7 @@ func (l *Loop) pause(err error, failures int) time.Duration {
 	if status, ok := errors.AsType[*StatusError](err); ok {
 		// A server may ask for more, but then what it holds would run out
 		// before it is renewed.
-		return min(max(backoff, status.RetryAfter), 2*l.interval)
+		return min(max(backoff, status.RetryAfter), l.interval)
 	}
 	return backoff
 }

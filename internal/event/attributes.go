@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,12 @@ func (w writer) number(key string, value float64) {
 	}
 }
 
+func (w writer) pid(key string, value int64) {
+	if value > 0 {
+		w.attrs.PutInt(key, value)
+	}
+}
+
 func (w writer) moment(key string, value time.Time) {
 	if !value.IsZero() {
 		w.attrs.PutStr(key, value.UTC().Format(time.RFC3339Nano))
@@ -71,11 +78,25 @@ func column[T any](w writer, key string, rows []T, field func(T) string) {
 	}
 }
 
+// pids writes the PID of every row, zero for none; there is no column if no row
+// has one.
+func pids[T any](w writer, key string, rows []T, field func(T) int64) {
+	if !slices.ContainsFunc(rows, func(row T) bool { return field(row) > 0 }) {
+		return
+	}
+	out := w.attrs.PutEmptySlice(key)
+	out.EnsureCapacity(len(rows))
+	for _, row := range rows {
+		out.AppendEmpty().SetInt(max(field(row), 0))
+	}
+}
+
 func (w writer) suspects(rows []Suspect) {
 	column(w, attrSuspectsKind, rows, func(s Suspect) string { return s.Kind })
 	column(w, attrSuspectsResource, rows, func(s Suspect) string { return s.Resource })
 	column(w, attrSuspectsWorkload, rows, func(s Suspect) string { return s.Workload })
 	column(w, attrSuspectsWhy, rows, func(s Suspect) string { return s.Why })
+	pids(w, attrSuspectsPID, rows, func(s Suspect) int64 { return s.PID })
 	if len(rows) == 0 {
 		return
 	}
@@ -89,6 +110,7 @@ func (w writer) backups(rows []Backup) {
 	column(w, attrBackupsWindowID, rows, func(b Backup) string { return b.WindowID })
 	column(w, attrBackupsTool, rows, func(b Backup) string { return b.Tool })
 	column(w, attrBackupsWorkload, rows, func(b Backup) string { return b.Workload })
+	pids(w, attrBackupsPID, rows, func(b Backup) int64 { return b.PID })
 	column(w, attrBackupsFinding, rows, func(b Backup) string { return b.Finding })
 	column(w, attrBackupsReason, rows, func(b Backup) string { return b.Reason })
 }
@@ -175,6 +197,11 @@ func (p *parser) integer(key string) int64 {
 	if !ok {
 		return 0
 	}
+	return p.asInteger(key, value)
+}
+
+// asInteger reads an integer that is not negative; all of ours are such.
+func (p *parser) asInteger(key string, value pcommon.Value) int64 {
 	if value.Type() != pcommon.ValueTypeInt {
 		p.wrongType(key, value, "an integer")
 		return 0
@@ -291,6 +318,22 @@ func (p *parser) columnNumbers(key string, n int) []float64 {
 	return out
 }
 
+func (p *parser) columnIntegers(key string, n int) []int64 {
+	out := make([]int64, n)
+	values, ok := p.slice(key)
+	if !ok {
+		return out
+	}
+	if values.Len() != n {
+		p.wrongLength(key, values.Len(), n)
+		return out
+	}
+	for i := range out {
+		out[i] = p.asInteger(key, values.At(i))
+	}
+	return out
+}
+
 func (p *parser) wrongLength(key string, got, want int) {
 	p.fail(key, fmt.Sprintf("has %d values where its list has %d", got, want))
 }
@@ -300,11 +343,12 @@ func (p *parser) suspects() []Suspect {
 	n := len(kinds)
 	resources := p.columnTexts(attrSuspectsResource, n)
 	workloads := p.columnTexts(attrSuspectsWorkload, n)
+	processes := p.columnIntegers(attrSuspectsPID, n)
 	confidences := p.columnNumbers(attrSuspectsConfidence, n)
 	whys := p.columnTexts(attrSuspectsWhy, n)
 	var out []Suspect
 	for i := range kinds {
-		out = append(out, Suspect{kinds[i], resources[i], workloads[i], confidences[i], whys[i]})
+		out = append(out, Suspect{kinds[i], resources[i], workloads[i], processes[i], confidences[i], whys[i]})
 	}
 	return out
 }
@@ -314,11 +358,12 @@ func (p *parser) backups() []Backup {
 	n := len(ids)
 	tools := p.columnTexts(attrBackupsTool, n)
 	workloads := p.columnTexts(attrBackupsWorkload, n)
+	processes := p.columnIntegers(attrBackupsPID, n)
 	findings := p.columnTexts(attrBackupsFinding, n)
 	reasons := p.columnTexts(attrBackupsReason, n)
 	var out []Backup
 	for i := range ids {
-		out = append(out, Backup{ids[i], tools[i], workloads[i], findings[i], reasons[i]})
+		out = append(out, Backup{ids[i], tools[i], workloads[i], processes[i], findings[i], reasons[i]})
 	}
 	return out
 }

@@ -41,7 +41,7 @@ type Window struct {
 	At       time.Time // when this phase was reached
 	Host     string    // host.name
 	Tool     string    // catalogue name, such as "restic"
-	Workload string    // what a person would stop: a unit, or a job and its PID
+	Workload string    // what a person would stop: a unit or a job
 	PID      int64     // leader of the job; zero if it is a unit
 	Start    time.Time
 	End      time.Time // zero until closed
@@ -67,6 +67,7 @@ type Suspect struct {
 	Kind       string // contention, traffic_surge, own_work, faulty_disk, upstream, unknown
 	Resource   string // cpu, disk, network, memory; empty if it has none
 	Workload   string // empty unless Kind is contention
+	PID        int64  // leader of the job that the workload is; zero if there is none
 	Confidence float64
 	Why        string // one sentence: what speaks for it or why it lost
 }
@@ -76,6 +77,7 @@ type Backup struct {
 	WindowID string
 	Tool     string
 	Workload string
+	PID      int64  // leader of the job; zero if it is a unit
 	Finding  string // charged, cleared, undecided
 	Reason   string // one sentence
 }

@@ -28,11 +28,13 @@ const (
 	attrCauseKind       = "rootcause.cause.kind"
 	attrCauseResource   = "rootcause.cause.resource"
 	attrCauseWorkload   = "rootcause.cause.workload"
+	attrCausePID        = "rootcause.cause.pid"
 	attrConfidence      = "rootcause.confidence"
 	attrCauseWhy        = "rootcause.cause.why"
 	attrRivalKind       = "rootcause.rival.kind"
 	attrRivalResource   = "rootcause.rival.resource"
 	attrRivalWorkload   = "rootcause.rival.workload"
+	attrRivalPID        = "rootcause.rival.pid"
 	attrRivalConfidence = "rootcause.rival.confidence"
 	attrRivalWhy        = "rootcause.rival.why"
 	attrTool            = "rootcause.backup.tool"
@@ -44,12 +46,14 @@ const (
 	attrSuspectsKind       = "rootcause.suspects.kind"
 	attrSuspectsResource   = "rootcause.suspects.resource"
 	attrSuspectsWorkload   = "rootcause.suspects.workload"
+	attrSuspectsPID        = "rootcause.suspects.pid"
 	attrSuspectsConfidence = "rootcause.suspects.confidence"
 	attrSuspectsWhy        = "rootcause.suspects.why"
 
 	attrBackupsWindowID = "rootcause.backups.window_id"
 	attrBackupsTool     = "rootcause.backups.tool"
 	attrBackupsWorkload = "rootcause.backups.workload"
+	attrBackupsPID      = "rootcause.backups.pid"
 	attrBackupsFinding  = "rootcause.backups.finding"
 	attrBackupsReason   = "rootcause.backups.reason"
 
@@ -64,8 +68,9 @@ const (
 )
 
 // Record writes the verdict into an empty log record. Empty strings, empty
-// lists, zero times and numbers that are negative or not finite are left out; confidences
-// are brought into 0..1; bytes that are not UTF-8 are replaced.
+// lists, zero times, PIDs below 1 and numbers that are negative or not finite are
+// left out; confidences are brought into 0..1; bytes that are not UTF-8 are
+// replaced.
 func (v Verdict) Record(r plog.LogRecord) {
 	w := newWriter(r, head{NameVerdict, v.At, v.severity(), v.Sentence()})
 	w.text(attrVerdictID, v.ID)
@@ -79,12 +84,14 @@ func (v Verdict) Record(r plog.LogRecord) {
 	w.text(attrCauseKind, v.Cause.Kind)
 	w.text(attrCauseResource, v.Cause.Resource)
 	w.text(attrCauseWorkload, v.Cause.Workload)
+	w.pid(attrCausePID, v.Cause.PID)
 	w.number(attrConfidence, unit(v.Cause.Confidence))
 	w.text(attrCauseWhy, v.Cause.Why)
 	if v.Rival != (Suspect{}) {
 		w.text(attrRivalKind, v.Rival.Kind)
 		w.text(attrRivalResource, v.Rival.Resource)
 		w.text(attrRivalWorkload, v.Rival.Workload)
+		w.pid(attrRivalPID, v.Rival.PID)
 		w.number(attrRivalConfidence, unit(v.Rival.Confidence))
 		w.text(attrRivalWhy, v.Rival.Why)
 	}
@@ -133,6 +140,7 @@ func ParseVerdict(r plog.LogRecord, resource pcommon.Resource) (Verdict, error) 
 			Kind:       p.required(attrCauseKind),
 			Resource:   p.text(attrCauseResource),
 			Workload:   p.text(attrCauseWorkload),
+			PID:        p.integer(attrCausePID),
 			Confidence: p.confidence(attrConfidence),
 			Why:        p.text(attrCauseWhy),
 		},
@@ -140,6 +148,7 @@ func ParseVerdict(r plog.LogRecord, resource pcommon.Resource) (Verdict, error) 
 			Kind:       p.text(attrRivalKind),
 			Resource:   p.text(attrRivalResource),
 			Workload:   p.text(attrRivalWorkload),
+			PID:        p.integer(attrRivalPID),
 			Confidence: p.confidence(attrRivalConfidence),
 			Why:        p.text(attrRivalWhy),
 		},
@@ -169,9 +178,7 @@ func (w Window) Record(r plog.LogRecord) {
 	out.text(attrHost, w.Host)
 	out.text(attrTool, w.Tool)
 	out.text(attrWorkload, w.Workload)
-	if w.PID != 0 {
-		out.attrs.PutInt(attrPID, w.PID)
-	}
+	out.pid(attrPID, w.PID)
 	out.moment(attrStart, w.Start)
 	out.moment(attrEnd, w.End)
 }

@@ -49,12 +49,71 @@ func episode() event.Episode {
 	}
 }
 
+// ofJobs is a verdict on jobs that no unit manages.
+func ofJobs() event.Verdict {
+	v := verdict()
+	v.Cause.Workload, v.Cause.PID = "restic", 4711
+	v.Rival = event.Suspect{Kind: "contention", Resource: "cpu", Workload: "cc1", PID: 12}
+	v.Suspects = []event.Suspect{v.Cause, {Kind: "traffic_surge"}}
+	v.Backups[1].Workload, v.Backups[1].PID = "restic", 4711
+	return v
+}
+
+func TestPIDs(t *testing.T) {
+	r := plog.NewLogRecord()
+	ofJobs().Record(r)
+	got := r.Attributes().AsRaw()
+	require.Equal(t, int64(4711), got["rootcause.cause.pid"])
+	require.Equal(t, int64(12), got["rootcause.rival.pid"])
+	require.Equal(t, []any{int64(4711), int64(0)}, got["rootcause.suspects.pid"])
+	require.Equal(t, []any{int64(0), int64(4711)}, got["rootcause.backups.pid"])
+	require.Contains(t, r.Body().Str(), "the cause is disk contention by restic (PID 4711) (93 %)")
+
+	// Those who wrote records before there were PIDs are still understood.
+	for _, key := range []string{"cause.pid", "rival.pid", "suspects.pid", "backups.pid"} {
+		r.Attributes().Remove("rootcause." + key)
+	}
+	v, err := event.ParseVerdict(r, pcommon.NewResource())
+	require.NoError(t, err)
+	require.Zero(t, v.Cause.PID+v.Rival.PID+v.Suspects[0].PID+v.Backups[1].PID)
+
+	v.Cause.PID, v.Rival.PID, v.Suspects[0].PID, v.Backups[0].PID = -1, -1, -1, -1
+	r = plog.NewLogRecord()
+	v.Record(r)
+	for key := range r.Attributes().All() {
+		require.NotContains(t, key, "pid", "a PID that is none is not written")
+	}
+}
+
+func TestJobsAreNamedWithTheirPIDOnce(t *testing.T) {
+	for _, test := range []struct {
+		workload string
+		pid      int64
+		want     string
+	}{
+		{"restic", 4711, "restic (PID 4711)"},
+		{"restic (PID 4711)", 4711, "restic (PID 4711)"},
+		{"borg (pid 42)", 42, "borg (pid 42)"},
+		{"job-4711", 4711, "job-4711 (PID 4711)"},
+		{"restic (PID 4711)", 471, "restic (PID 4711) (PID 471)"},
+		{"borg.service", 0, "borg.service"},
+		{"borg.service", -1, "borg.service"},
+		{"", 4711, ""},
+	} {
+		require.Equal(t, test.want, event.Backup{Workload: test.workload, PID: test.pid}.Job())
+	}
+	w := window()
+	w.Workload = "borg"
+	require.Equal(t, "borg backup (borg (PID 42)) on db1 ended after 1h0m0s.", w.Sentence())
+}
+
 func TestVerdictRoundTrip(t *testing.T) {
 	closed := verdict()
 	closed.Phase, closed.End = event.Closed, onset.Add(time.Hour)
 	tests := map[string]event.Verdict{
-		"full":   verdict(),
-		"closed": closed,
+		"full":    verdict(),
+		"closed":  closed,
+		"of jobs": ofJobs(),
 		"least": {
 			ID: "v1", Phase: event.Opened, At: onset, Service: "shop", Onset: onset,
 			State: event.Unknown, Cause: event.Suspect{Kind: "unknown"},
@@ -191,6 +250,10 @@ func TestParseVerdictRefuses(t *testing.T) {
 		"uneven lists":     {put("rootcause.backups.tool", []any{"borg"}), "attribute rootcause.backups.tool has 1 values where its list has 2"},
 		"uneven numbers":   {put("rootcause.suspects.confidence", []any{0.5}), "attribute rootcause.suspects.confidence has 1 values where its list has 2"},
 		"odd confidences":  {put("rootcause.suspects.confidence", []any{0.5, "x"}), "attribute rootcause.suspects.confidence is of type Str, not a number"},
+		"text as PID":      {put("rootcause.cause.pid", "7"), "attribute rootcause.cause.pid is of type Str, not an integer"},
+		"negative PID":     {put("rootcause.rival.pid", -7), "attribute rootcause.rival.pid is -7, which is negative"},
+		"uneven PIDs":      {put("rootcause.suspects.pid", []any{7}), "attribute rootcause.suspects.pid has 1 values where its list has 2"},
+		"odd PIDs":         {put("rootcause.backups.pid", []any{7, "x"}), "attribute rootcause.backups.pid is of type Str, not an integer"},
 		"empty identifier": {put("rootcause.verdict.id", ""), "attribute rootcause.verdict.id is missing"},
 	}
 	for name, test := range tests {
@@ -305,7 +368,7 @@ func put(key string, value any) func(plog.LogRecord) {
 // FuzzParse gives the parsers whatever OTLP JSON can hold: they must not
 // panic, and what they accept must survive another round.
 func FuzzParse(f *testing.F) {
-	for _, v := range []interface{ Record(plog.LogRecord) }{verdict(), window(), episode()} {
+	for _, v := range []interface{ Record(plog.LogRecord) }{verdict(), ofJobs(), window(), episode()} {
 		logs := plog.NewLogs()
 		v.Record(logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty())
 		seed, err := (&plog.JSONMarshaler{}).MarshalLogs(logs)

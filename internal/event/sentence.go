@@ -46,9 +46,9 @@ func (v Verdict) past() string {
 
 // Sentence says in one sentence what happened to the backup.
 func (w Window) Sentence() string {
-	who := w.Workload
+	who := job(w.Workload, w.PID)
 	if w.Tool != "" {
-		who = strings.TrimSpace(w.Tool + " backup " + parenthesised(w.Workload))
+		who = strings.TrimSpace(w.Tool + " backup " + parenthesised(who))
 	}
 	if who == "" {
 		who = "A backup"
@@ -81,13 +81,13 @@ func (e Episode) Sentence() string {
 }
 
 // Phrase names the explanation for use inside a sentence, such as "disk
-// contention by borg.service".
+// contention by borg.service" or "disk contention by restic (PID 4711)".
 func (s Suspect) Phrase() string {
 	switch s.Kind {
 	case "contention":
 		phrase := strings.TrimSpace(s.Resource + " contention")
 		if s.Workload != "" {
-			phrase += " by " + s.Workload
+			phrase += " by " + job(s.Workload, s.PID)
 		}
 		return phrase
 	case "traffic_surge":
@@ -103,6 +103,22 @@ func (s Suspect) Phrase() string {
 	default:
 		return s.Kind
 	}
+}
+
+// Job names the workload of the backup for people, such as "borg.service" or
+// "restic (PID 4711)".
+func (b Backup) Job() string { return job(b.Workload, b.PID) }
+
+// job adds the PID to the name of a job, unless the name has it already.
+func job(workload string, pid int64) string {
+	if workload == "" || pid <= 0 {
+		return workload
+	}
+	suffix := fmt.Sprintf("(PID %d)", pid)
+	if strings.Contains(strings.ToUpper(workload), suffix) {
+		return workload
+	}
+	return workload + " " + suffix
 }
 
 // Seconds writes a duration in seconds for people: "120 ms", "1.3 s".
