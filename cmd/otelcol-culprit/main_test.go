@@ -99,7 +99,7 @@ func TestTheHostConfigurationCanPage(t *testing.T) {
 	uncommented := regexp.MustCompile(`(?m)^  # (alertmanager_events:|  endpoints:|grafana_annotations:|  endpoint:|  token:)`).
 		ReplaceAllString(string(shipped), "  $1")
 	const (
-		before = "      exporters: [debug]\n      # exporters: [debug, alertmanager_events, grafana_annotations]\n"
+		before = "      exporters: [debug]\n      # exporters: [debug, alertmanager_events, grafana_annotations] # in place of the line above\n"
 		after  = "      exporters: [debug, alertmanager_events, grafana_annotations]\n"
 	)
 	require.Contains(t, uncommented, before)

@@ -149,6 +149,33 @@ func TestASilentServiceIsNotFast(t *testing.T) {
 	}
 }
 
+func TestASiteThatRefusesIsNotFast(t *testing.T) {
+	s := latency.NewSignal("probe", 0, latency.DefaultParams())
+	for second := int64(1); second <= 60; second++ {
+		feed(s, second, 1, 0.010, 0)
+	}
+	for second := int64(61); second <= 90; second++ {
+		s.Add(fact.Latency{
+			At: time.Unix(second, 0), Over: time.Second, Count: 1, Errors: 1,
+			Buckets: []fact.Bucket{bucket(0.001, 0.001, 1)},
+		}, false)
+	}
+	require.True(t, s.View().Stalled)
+	require.True(t, s.View().Alarm)
+	require.InEpsilon(t, 0.010, s.View().Baseline, 0.05, "refusals taught it nothing")
+}
+
+func TestAFewMillisecondsAreNoIncident(t *testing.T) {
+	s := latency.NewSignal("server", 0, latency.DefaultParams())
+	for second := int64(1); second <= 60; second++ {
+		feed(s, second, 50, 0.004, 0)
+	}
+	for second := int64(61); second <= 90; second++ {
+		feed(s, second, 50, 0.010, 0)
+	}
+	require.False(t, s.View().Alarm)
+}
+
 func TestAnEpisodeClosesAfterHalfAMinute(t *testing.T) {
 	s := latency.NewSignal("server", 0, latency.DefaultParams())
 	at := int64(0)

@@ -20,6 +20,7 @@ type Params struct {
 	Threshold   float64
 	Hold        int
 	MinRatio    float64 // of latency to baseline under which nobody cares
+	MinRise     float64 // of latency over baseline, seconds, under which nobody cares
 	CloseSigma  float64 // over the median, under which latency is good again
 	CloseAfter  int     // seconds over which it must be, on average, to end an episode
 	BadSigma    float64 // over the median, above which latency is bad now
@@ -34,7 +35,7 @@ func DefaultParams() Params {
 	return Params{
 		Quantile: 0.95, MinRequests: 20, MaxPool: 10, HalfLife: 7 * 24 * 3600,
 		Clip: 4, Drift: 0.5, Threshold: 10, Hold: 3,
-		MinRatio: 1.3, CloseSigma: 1, CloseAfter: 30, BadSigma: 2, BadOver: 5, Pause: 10, AcceptAfter: 24 * 3600, Missed: 10,
+		MinRatio: 1.3, MinRise: 0.010, CloseSigma: 1, CloseAfter: 30, BadSigma: 2, BadOver: 5, Pause: 10, AcceptAfter: 24 * 3600, Missed: 10,
 	}
 }
 
@@ -110,7 +111,7 @@ func (s *Signal) View() View { return s.now }
 func (s *Signal) Add(f fact.Latency, frozen bool) {
 	end := f.At.Unix()
 	s.keep(f, end)
-	if f.Count > 0 {
+	if f.Count > f.Errors {
 		s.lastDone = max(s.lastDone, unix(f))
 	}
 	if end <= s.cursor {
@@ -163,8 +164,11 @@ func (s *Signal) read(f fact.Latency) View {
 	if over > 0 {
 		v.Rate, v.Errors = count/over, bad/over
 	}
+	if f.Count > 0 && f.Errors >= f.Count {
+		v.Latency = math.NaN() // a refusal is fast, and no answer
+	}
 	waited := f.Oldest
-	if f.Count == 0 && s.lastDone > 0 {
+	if f.Count <= f.Errors && s.lastDone > 0 {
 		if silent := unix(f) - s.lastDone; silent*s.usual >= s.p.Missed {
 			waited = max(waited, silent)
 		}
@@ -196,7 +200,7 @@ func (s *Signal) judge(second int64, v View, frozen bool) {
 }
 
 func (s *Signal) detect(second int64, v *View) {
-	worth := v.Latency >= s.p.MinRatio*v.Baseline
+	worth := v.Latency >= s.p.MinRatio*v.Baseline && v.Latency-v.Baseline >= s.p.MinRise
 	z := v.Z
 	if !worth {
 		z = min(z, 0)

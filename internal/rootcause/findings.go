@@ -12,6 +12,10 @@ import (
 // once another cause is at least probable.
 const clearedUnder = 0.1
 
+// doubtful is how many seconds an onset may be wrong when nothing explains it: a
+// backup that began within them is not cleared by the order alone.
+const doubtful = 10
+
 // findings says of each backup that ran around the onset whether it is charged,
 // cleared or undecided, and why.
 func (e *Engine) findings(sc *scene, state State, ranked []scored) []Backup {
@@ -41,7 +45,7 @@ func (e *Engine) finding(sc *scene, state State, ranked []scored, w backup.Windo
 	case mine != nil && top.Workload == w.Workload && state != StateUnknown:
 		b.Finding = Charged
 		b.Sentence = strongest(mine.Evidence, true)
-	case late > sc.slack:
+	case late > sc.slack && (state != StateUnknown || late > doubtful):
 		b.Finding = Cleared
 		b.Sentence = fmt.Sprintf("it started %d s after the latency rose", late)
 	case state != StateUnknown && b.Probability < clearedUnder:

@@ -29,7 +29,7 @@ func (e *Engine) remedies(sc *scene, top scored) []Remedy {
 	case TrafficSurge:
 		list = []Remedy{
 			{Title: "add capacity, or shed load at the proxy", Why: "the requests themselves are what slows it"},
-			{Title: "leave running backups alone", Works: DoesNotWork, Why: "stopping them frees nothing that is short"},
+			{Title: "stop the running backups", Works: DoesNotWork, Why: "that frees nothing that is short"},
 		}
 	case OwnWork:
 		list = []Remedy{{Title: "look at what changed in " + sc.v.id.Service + ": a deployment, a cache, a query", Why: "it works more for each request"}}

@@ -128,8 +128,8 @@ func (c *Config) validateObjectives(report func(string, ...any)) {
 			report("objectives[%d].service: %q stands there twice; keep one", i, o.Service)
 		}
 		seen[o.Service] = true
-		if o.Latency <= 0 {
-			report("objectives[%d].latency must be positive, such as 300ms", i)
+		if o.Latency < time.Millisecond {
+			report("objectives[%d].latency must be at least 1ms and have a unit, such as 300ms", i)
 		}
 	}
 }

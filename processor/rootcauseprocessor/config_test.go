@@ -67,7 +67,7 @@ func TestConfigErrors(t *testing.T) {
 			func(c *Config) { c.Objectives = []ObjectiveConfig{{"a", 1}, {"a", 2}} }, `objectives[1].service: "a" stands there twice; keep one`,
 		},
 		"objective latency": {
-			func(c *Config) { c.Objectives = []ObjectiveConfig{{Service: "a"}} }, "objectives[0].latency must be positive, such as 300ms",
+			func(c *Config) { c.Objectives = []ObjectiveConfig{{Service: "a"}} }, "objectives[0].latency must be at least 1ms and have a unit, such as 300ms",
 		},
 		"journal path": {
 			func(c *Config) { c.Journal = configoptional.Some(JournalConfig{MaxSizeMiB: 1}) }, "journal: path must be set, such as",
