@@ -58,6 +58,7 @@ generate: ## Write the generated code, the distribution's main package and the d
 	@PATH="$(CURDIR)/bin/tools:$$PATH" go generate ./receiver/... ./processor/... ./exporter/... ./dashboards/...
 	@bin/tools/builder --config builder-config.yaml --skip-get-modules --skip-compilation >/dev/null 2>&1 \
 		|| bin/tools/builder --config builder-config.yaml --skip-get-modules --skip-compilation
+	@gofmt -w cmd/otelcol-culprit
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for FUZZTIME (10s) each
