@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/otel-culprit/culprit/internal/process"
 )
 
 // userHZ is the length of the kernel's clock tick as user space sees it: 1/100
@@ -48,18 +50,6 @@ type Options struct {
 	CommandLine bool
 }
 
-// Snapshot is the outcome of a scan. It is valid until the next one.
-type Snapshot struct {
-	Processes []*Process // by PID
-	// Vanished is how many processes were listed and gone before they could be
-	// read.
-	Vanished int
-	// Unreadable is how many processes have a file that this user may not read
-	// or that made no sense: their fields are unknown, or, if it was the stat
-	// file, the process is not in Processes.
-	Unreadable int
-}
-
 // Scanner scans a proc file system. It is not safe for concurrent use.
 type Scanner struct {
 	opts        Options
@@ -71,7 +61,7 @@ type Scanner struct {
 
 	scans   int
 	entries map[int64]*entry // by PID
-	snap    Snapshot
+	snap    process.Snapshot
 
 	// Of the process that is being read.
 	proc     dir        // its directory
@@ -88,7 +78,7 @@ type Scanner struct {
 
 // entry is what is kept of a process from scan to scan.
 type entry struct {
-	Process
+	process.Process
 	startTicks int64  // with the PID, the identity of the process
 	scan       int    // the last one that saw it
 	halfRead   bool   // the last scan that saw it ended before it was read
@@ -164,12 +154,12 @@ func (s *Scanner) bootTime() (time.Time, error) {
 // Scan reads all processes. An error means that the list of processes could not
 // be had, or that there were no file descriptors or memory to read them with.
 // Counters go on from where they were at the next scan.
-func (s *Scanner) Scan() (Snapshot, error) {
+func (s *Scanner) Scan() (process.Snapshot, error) {
 	s.scans++
-	s.snap = Snapshot{Processes: s.snap.Processes[:0]}
+	s.snap = process.Snapshot{Processes: s.snap.Processes[:0]}
 	var err error
 	if s.pids, err = s.root.numbers(s.pids[:0], s.dirents); err != nil {
-		return Snapshot{}, fmt.Errorf("list the processes in %s: %w", s.opts.Root, withCure(err))
+		return process.Snapshot{}, fmt.Errorf("list the processes in %s: %w", s.opts.Root, withCure(err))
 	}
 	// The kernel lists PIDs in order, a directory that only looks like a proc
 	// file system need not.
@@ -178,10 +168,10 @@ func (s *Scanner) Scan() (Snapshot, error) {
 	}
 	s.shortage = 0
 	for _, pid := range s.pids {
-		s.process(pid)
+		s.visit(pid)
 		if s.shortage != 0 {
 			// Most of the others would fail as well, and all would be kept.
-			return Snapshot{}, fmt.Errorf("read process %d in %s: %w", pid, s.opts.Root, withCure(s.shortage))
+			return process.Snapshot{}, fmt.Errorf("read process %d in %s: %w", pid, s.opts.Root, withCure(s.shortage))
 		}
 	}
 	for pid, e := range s.entries {
@@ -207,9 +197,9 @@ func (s *Scanner) note(errno unix.Errno) {
 	}
 }
 
-// process reads one process. All its files are opened relative to its
+// visit reads one process. All its files are opened relative to its
 // directory: once the process is gone they fail, even if another has its PID.
-func (s *Scanner) process(pid int64) {
+func (s *Scanner) visit(pid int64) {
 	var errno unix.Errno
 	s.path = append(strconv.AppendInt(s.path[:0], pid, 10), 0)
 	if s.proc, errno = s.root.pathAt(s.path); errno != 0 {
@@ -303,7 +293,7 @@ func (s *Scanner) apply(e *entry, st stat) {
 
 	// The delay is the main thread's, and other threads may be what waits.
 	known := s.blockDelays && st.blockTicks >= 0 && st.threads == 1
-	e.Known.set(KnowsBlockDelay, known)
+	e.Known.Set(process.KnowsBlockDelay, known)
 	if known {
 		e.BlockDelay = max(e.BlockDelay, float64(st.blockTicks)/userHZ)
 	}
@@ -332,7 +322,7 @@ func (s *Scanner) schedule(e *entry, ticks int64, threadsChanged bool) (ran bool
 	leader, err := parseSchedstat(b)
 	if errno != 0 || err != nil {
 		// A kernel without this file cannot tell.
-		e.Known.set(KnowsRunDelay, false)
+		e.Known.Set(process.KnowsRunDelay, false)
 		e.running = -1
 		return true
 	}
@@ -342,7 +332,7 @@ func (s *Scanner) schedule(e *entry, ticks int64, threadsChanged bool) (ran bool
 		if leaderRan || threadsChanged {
 			s.threads = append(s.threads[:0], thread{tid: e.PID, delay: leader.waiting})
 			e.addDelays(s.threads)
-			e.Known.set(KnowsRunDelay, true)
+			e.Known.Set(process.KnowsRunDelay, true)
 		}
 		return leaderRan || threadsChanged
 	}
@@ -350,9 +340,9 @@ func (s *Scanner) schedule(e *entry, ticks int64, threadsChanged bool) (ran bool
 	// threads is dear, and a thread's delay is only added when it gets a CPU: no
 	// change without CPU time, to a tick.
 	if leaderRan || threadsChanged || ticks != e.ticks {
-		e.Known.set(KnowsRunDelay, s.readThreads())
+		e.Known.Set(process.KnowsRunDelay, s.readThreads())
 		e.ticks = -1 // to try again
-		if e.Known.Has(KnowsRunDelay) {
+		if e.Known.Has(process.KnowsRunDelay) {
 			e.ticks = ticks
 			e.addDelays(s.threads)
 		}
@@ -418,7 +408,7 @@ func (s *Scanner) io(e *entry) {
 	e.unreadable = e.unreadable || refused(errno)
 	read, written, err := parseIO(b)
 	known := errno == 0 && err == nil
-	e.Known.set(KnowsIO, known)
+	e.Known.Set(process.KnowsIO, known)
 	if known {
 		e.ReadBytes, e.WriteBytes = max(e.ReadBytes, read), max(e.WriteBytes, written)
 	}
@@ -429,7 +419,7 @@ func (s *Scanner) status(e *entry) {
 	b, errno := s.read("status")
 	st, err := parseStatus(b)
 	known := errno == 0 && err == nil
-	e.Known.set(KnowsSwitches, known && s.opts.Switches)
+	e.Known.Set(process.KnowsSwitches, known && s.opts.Switches)
 	if !known {
 		return
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otel-culprit/culprit/internal/process"
 )
 
 func TestScan(t *testing.T) {
@@ -22,14 +24,14 @@ func TestScan(t *testing.T) {
 	require.Len(t, snap.Processes, 1)
 	require.Zero(t, snap.Vanished)
 	require.Zero(t, snap.Unreadable)
-	require.Equal(t, Process{
+	require.Equal(t, process.Process{
 		PID: 42, Start: time.Date(2023, 11, 14, 22, 15, 23, 450_000_000, time.UTC), Created: "2023-11-14T22:15:23.450Z",
 		Parent: 1, Group: 42, Session: 42,
 		Name: "restic", Executable: "/usr/bin/restic", Args: []string{"restic", "backup", "--password-command=***", "/srv"},
 		Cgroup: "/system.slice/x.service", CPUs: "0-1", Nice: 5,
 		Threads: 1, UserTime: 2.5, SystemTime: 0.5,
 		Resident: 3 * int64(os.Getpagesize()), Virtual: 4096000, MinorFaults: 10, MajorFaults: 30,
-		Known:     KnowsIO | KnowsRunDelay | KnowsBlockDelay | KnowsSwitches,
+		Known:     process.KnowsIO | process.KnowsRunDelay | process.KnowsBlockDelay | process.KnowsSwitches,
 		ReadBytes: 4096, WriteBytes: 8192, RunDelay: 2.5, BlockDelay: 0.07,
 		VoluntarySwitches: 11, InvoluntarySwitches: 4,
 	}, *snap.Processes[0])
@@ -161,7 +163,7 @@ func TestScanSkipsFilesOfIdleProcesses(t *testing.T) {
 	p := scan(t, s).Processes[0]
 	require.Equal(t, int64(1), p.ReadBytes, "not read")
 	require.Equal(t, int64(1), p.VoluntarySwitches, "not read")
-	require.True(t, p.Known.Has(KnowsIO|KnowsSwitches), "what did not change is known")
+	require.True(t, p.Known.Has(process.KnowsIO|process.KnowsSwitches), "what did not change is known")
 
 	tr.process(fake{pid: 7, comm: "a", running: 101, read: 2, voluntary: 2})
 	p = scan(t, s).Processes[0]
@@ -177,7 +179,7 @@ func TestScanReadsAlwaysWithoutSchedstat(t *testing.T) {
 		tr.remove("7/schedstat")
 		p := scan(t, s).Processes[0]
 		require.Equal(t, int64(read), p.ReadBytes)
-		require.False(t, p.Known.Has(KnowsRunDelay))
+		require.False(t, p.Known.Has(process.KnowsRunDelay))
 	}
 }
 
@@ -189,9 +191,9 @@ func TestScanSumsRunDelayOverThreads(t *testing.T) {
 		f.pid, f.comm = 10, "server"
 		tr.process(f)
 		p := scan(t, s).Processes[0]
-		require.True(t, p.Known.Has(KnowsRunDelay))
+		require.True(t, p.Known.Has(process.KnowsRunDelay))
 		require.InDelta(t, want, p.RunDelay*1e9, 1e-6)
-		require.Equal(t, f.threads <= 1, p.Known.Has(KnowsBlockDelay), "block delays are the main thread's alone")
+		require.Equal(t, f.threads <= 1, p.Known.Has(process.KnowsBlockDelay), "block delays are the main thread's alone")
 	}
 	tr.thread(10, 10, 100)
 	step(fake{threads: 1, running: 1, wait: 100}, 100)
@@ -237,8 +239,8 @@ func TestScanVanishedIsCounted(t *testing.T) {
 	require.Equal(t, 1, snap.Vanished)
 	require.Zero(t, snap.Unreadable)
 	require.Len(t, snap.Processes, 2)
-	require.True(t, snap.Processes[0].Known.Has(KnowsIO|KnowsRunDelay))
-	require.Equal(t, KnowsBlockDelay, snap.Processes[1].Known)
+	require.True(t, snap.Processes[0].Known.Has(process.KnowsIO|process.KnowsRunDelay))
+	require.Equal(t, process.KnowsBlockDelay, snap.Processes[1].Known)
 }
 
 func TestScanTruncatedFiles(t *testing.T) {
@@ -261,9 +263,9 @@ func TestScanTruncatedFiles(t *testing.T) {
 				return
 			}
 			require.Len(t, snap.Processes, 1)
-			lost := map[string]Known{"io": KnowsIO, "schedstat": KnowsRunDelay, "status": KnowsSwitches}[name]
+			lost := map[string]process.Known{"io": process.KnowsIO, "schedstat": process.KnowsRunDelay, "status": process.KnowsSwitches}[name]
 			require.False(t, snap.Processes[0].Known.Has(lost))
-			require.True(t, snap.Processes[0].Known.Has(KnowsBlockDelay))
+			require.True(t, snap.Processes[0].Known.Has(process.KnowsBlockDelay))
 		})
 	}
 }
@@ -279,7 +281,7 @@ func TestScanBlockDelaysNeedTheSwitch(t *testing.T) {
 		tr.process(fake{pid: 7, comm: "a"})
 		s := tr.open(Options{})
 		require.Equal(t, want, s.BlockDelays())
-		require.Equal(t, want, scan(t, s).Processes[0].Known.Has(KnowsBlockDelay))
+		require.Equal(t, want, scan(t, s).Processes[0].Known.Has(process.KnowsBlockDelay))
 	}
 }
 
@@ -333,7 +335,7 @@ func TestScanOfThisHost(t *testing.T) {
 	s, err := Open(Options{Root: "/proc", Switches: true, CommandLine: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
-	var self *Process
+	var self *process.Process
 	for _, p := range scan(t, s).Processes {
 		if p.PID == int64(os.Getpid()) {
 			self = p

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/otel-culprit/culprit/internal/process"
 )
 
 // withoutDescriptors marks a test binary that may use up its descriptors.
@@ -64,7 +66,7 @@ func scanWithoutDescriptors(t *testing.T) {
 	require.InDelta(t, 170e-9, p.RunDelay, 1e-15, "it goes on, and no thread counts twice")
 	require.Equal(t, int64(20), p.ReadBytes)
 	require.Equal(t, int64(3), p.VoluntarySwitches)
-	require.True(t, p.Known.Has(KnowsIO|KnowsRunDelay|KnowsSwitches))
+	require.True(t, p.Known.Has(process.KnowsIO|process.KnowsRunDelay|process.KnowsSwitches))
 	require.Equal(t, "/bin/b", snap.Processes[1].Executable)
 }
 

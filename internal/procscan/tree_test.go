@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otel-culprit/culprit/internal/process"
 )
 
 // tree is a proc file system of ordinary files.
@@ -112,7 +114,7 @@ func (tr tree) open(o Options) *Scanner {
 	return s
 }
 
-func scan(tb testing.TB, s *Scanner) Snapshot {
+func scan(tb testing.TB, s *Scanner) process.Snapshot {
 	tb.Helper()
 	snap, err := s.Scan()
 	require.NoError(tb, err)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otel-culprit/culprit/internal/process"
 )
 
 // nobody is a user without any right.
@@ -47,19 +49,19 @@ func scanAsNobody(t *testing.T, processOfRoot string) {
 	for range 2 {
 		snap := scan(t, s)
 		require.Positive(t, snap.Unreadable)
-		found := map[int64]*Process{}
+		found := map[int64]*process.Process{}
 		for _, p := range snap.Processes {
 			found[p.PID] = p
 		}
 		require.Contains(t, found, other)
-		require.False(t, found[other].Known.Has(KnowsIO), "another user's I/O is refused")
-		require.True(t, found[other].Known.Has(KnowsRunDelay|KnowsSwitches), "what is public is known")
+		require.False(t, found[other].Known.Has(process.KnowsIO), "another user's I/O is refused")
+		require.True(t, found[other].Known.Has(process.KnowsRunDelay|process.KnowsSwitches), "what is public is known")
 		require.NotEmpty(t, found[other].Args)
 		require.NotEmpty(t, found[other].Cgroup)
 		require.Empty(t, found[other].Executable)
 
 		self := int64(os.Getpid())
 		require.Contains(t, found, self)
-		require.True(t, found[self].Known.Has(KnowsIO), "its own I/O is known")
+		require.True(t, found[self].Known.Has(process.KnowsIO), "its own I/O is known")
 	}
 }

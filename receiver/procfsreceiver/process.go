@@ -5,12 +5,12 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
-	"github.com/otel-culprit/culprit/internal/procscan"
+	"github.com/otel-culprit/culprit/internal/process"
 	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadata"
 )
 
 // recordProcess records all data points of a process.
-func (s *procfsScraper) recordProcess(at time.Time, p *procscan.Process) {
+func (s *procfsScraper) recordProcess(at time.Time, p *process.Process) {
 	mb, ts := s.mb, pcommon.NewTimestampFromTime(at)
 	// Counters of a process began with it.
 	mb.Reset(metadata.WithStartTime(pcommon.NewTimestampFromTime(p.Start)))
@@ -24,24 +24,24 @@ func (s *procfsScraper) recordProcess(at time.Time, p *procscan.Process) {
 	mb.RecordProcessThreadCountDataPoint(ts, p.Threads, p.PID, p.Created, p.Name)
 	mb.RecordProcessPagingFaultsDataPoint(ts, p.MinorFaults, p.PID, p.Created, p.Name, metadata.AttributeSystemPagingFaultTypeMinor)
 	mb.RecordProcessPagingFaultsDataPoint(ts, p.MajorFaults, p.PID, p.Created, p.Name, metadata.AttributeSystemPagingFaultTypeMajor)
-	if p.Known.Has(procscan.KnowsIO) {
+	if p.Known.Has(process.KnowsIO) {
 		mb.RecordProcessDiskIoDataPoint(ts, p.ReadBytes, p.PID, p.Created, p.Name, metadata.AttributeDiskIoDirectionRead)
 		mb.RecordProcessDiskIoDataPoint(ts, p.WriteBytes, p.PID, p.Created, p.Name, metadata.AttributeDiskIoDirectionWrite)
 	}
-	if p.Known.Has(procscan.KnowsRunDelay) {
+	if p.Known.Has(process.KnowsRunDelay) {
 		mb.RecordRootcauseProcessWaitTimeDataPoint(ts, p.RunDelay, p.PID, p.Created, p.Name, metadata.AttributeRootcauseWaitTypeRunQueue)
 	}
-	if p.Known.Has(procscan.KnowsBlockDelay) {
+	if p.Known.Has(process.KnowsBlockDelay) {
 		mb.RecordRootcauseProcessWaitTimeDataPoint(ts, p.BlockDelay, p.PID, p.Created, p.Name, metadata.AttributeRootcauseWaitTypeBlockIo)
 	}
-	if p.Known.Has(procscan.KnowsSwitches) {
+	if p.Known.Has(process.KnowsSwitches) {
 		mb.RecordProcessContextSwitchesDataPoint(ts, p.VoluntarySwitches, p.PID, p.Created, p.Name, metadata.AttributeProcessContextSwitchTypeVoluntary)
 		mb.RecordProcessContextSwitchesDataPoint(ts, p.InvoluntarySwitches, p.PID, p.Created, p.Name, metadata.AttributeProcessContextSwitchTypeInvoluntary)
 	}
 }
 
 // processOptions are the attributes of a process that are there only if known.
-func processOptions(p *procscan.Process) []metadata.MetricAttributeOption {
+func processOptions(p *process.Process) []metadata.MetricAttributeOption {
 	var options []metadata.MetricAttributeOption
 	if p.Executable != "" {
 		options = append(options, metadata.WithProcessExecutablePathMetricAttribute(p.Executable))
@@ -64,13 +64,13 @@ type missing struct {
 }
 
 // missingOfProcesses looks at a scan for what is unknown of processes, and why.
-func missingOfProcesses(snap procscan.Snapshot, blockDelays bool) []missing {
+func missingOfProcesses(snap process.Snapshot, blockDelays bool) []missing {
 	var io, delays int
 	for _, p := range snap.Processes {
-		if p.Known.Has(procscan.KnowsIO) {
+		if p.Known.Has(process.KnowsIO) {
 			io++
 		}
-		if p.Known.Has(procscan.KnowsRunDelay) {
+		if p.Known.Has(process.KnowsRunDelay) {
 			delays++
 		}
 	}
