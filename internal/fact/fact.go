@@ -47,6 +47,18 @@ type Process struct {
 	Start int64 // Unix milliseconds; zero if unknown
 }
 
+// Workload is what a person would stop or throttle, as the source of the facts
+// tells workloads apart. It is comparable; the zero value means that the source
+// did not tell.
+type Workload struct {
+	Type string // such as "unit", "container", "cron" or "job"; OtherWorkloads
+	Name string
+	PID  int64 // of the leader; zero for a unit and a container
+}
+
+// OtherWorkloads is the type of the sum of all that is not told one by one.
+const OtherWorkloads = "other"
+
 // Resource is something that a process uses or waits for.
 type Resource uint8
 
@@ -108,14 +120,17 @@ type Described struct {
 	Cgroup     string   // path in the unified hierarchy, or of the cpu controller
 	CPUs       string   // CPUs that it may run on, as a list like "0-3,8"
 	Nice       int
+	Workload   Workload // that it belongs to; zero if the source did not tell
 }
 
-// Use is what a process used and waited for in an interval.
+// Use is what a process used and waited for in an interval, or with a Workload
+// all its processes together; of Process only the host is then set.
 type Use struct {
-	At      time.Time
-	Over    time.Duration
-	Process Process
-	Amounts Amounts
+	At       time.Time
+	Over     time.Duration
+	Process  Process
+	Workload Workload
+	Amounts  Amounts
 }
 
 // Serves says that a process does the work of a service: its use of resources

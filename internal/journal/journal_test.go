@@ -32,11 +32,13 @@ func night() []fact.Fact {
 		fact.Described{
 			At: at, Process: process, Parent: 1, Group: 4711, Session: 4700, Command: "restic", Executable: "/usr/bin/restic",
 			Args: []string{"restic", "backup", "<scrubbed> & \"more\"", ""}, Cgroup: "/system.slice/backup.service", CPUs: "0-3,8", Nice: -5,
+			Workload: fact.Workload{Type: "job", Name: "nightly.sh", PID: 4700},
 		},
 		fact.Described{At: at, Process: fact.Process{PID: 2}},
 		fact.Use{At: at, Over: time.Second, Process: process, Amounts: amounts},
 		fact.Use{At: at, Over: 1, Process: process, Amounts: fact.Unknown()},
 		fact.Use{At: at, Process: process, Amounts: full},
+		fact.Use{At: at, Over: 1, Process: fact.Process{Host: "web1"}, Workload: fact.Workload{Type: "unit", Name: "nginx.service"}, Amounts: full},
 		fact.Serves{At: at, Service: "shop", Process: process},
 		fact.Service{At: at, Name: "shop", Processes: []string{"nginx", "php-fpm.service", ""}, Objective: 0.3},
 		fact.Service{At: at, Name: "shop"},

@@ -59,6 +59,12 @@ type wireProcess struct {
 
 func (p wireProcess) process() fact.Process { return fact.Process(p) }
 
+type wireWorkload struct {
+	Type string `json:"type,omitzero"`
+	Name string `json:"name,omitzero"`
+	PID  int64  `json:"pid,omitzero"`
+}
+
 type wireAmounts struct {
 	CPU             *float64 `json:"cpu,omitzero"`
 	DiskRead        *float64 `json:"disk_read,omitzero"`
@@ -94,11 +100,14 @@ type (
 		Cgroup     string   `json:"cgroup,omitzero"`
 		CPUs       string   `json:"cpus,omitzero"`
 		Nice       int      `json:"nice,omitzero"`
+
+		Workload wireWorkload `json:"workload,omitzero"`
 	}
 	wireUse struct {
 		interval
 		wireProcess
-		Amounts wireAmounts `json:"amounts,omitzero"`
+		Workload wireWorkload `json:"workload,omitzero"`
+		Amounts  wireAmounts  `json:"amounts,omitzero"`
 	}
 	wireServes struct {
 		instant
@@ -198,9 +207,10 @@ func encode(f fact.Fact) (any, error) {
 		return wireDescribed{
 			instant: at, wireProcess: wireProcess(f.Process), Parent: f.Parent, Group: f.Group, Session: f.Session,
 			Command: f.Command, Executable: f.Executable, Args: f.Args, Cgroup: f.Cgroup, CPUs: f.CPUs, Nice: f.Nice,
+			Workload: wireWorkload(f.Workload),
 		}, nil
 	case fact.Use:
-		return wireUse{interval: over(f.Over), wireProcess: wireProcess(f.Process), Amounts: encodeAmounts(&f.Amounts)}, nil
+		return wireUse{interval: over(f.Over), wireProcess: wireProcess(f.Process), Workload: wireWorkload(f.Workload), Amounts: encodeAmounts(&f.Amounts)}, nil
 	case fact.Serves:
 		return wireServes{instant: at, Service: f.Service, wireProcess: wireProcess(f.Process)}, nil
 	case fact.Service:
@@ -270,10 +280,11 @@ var decoders = map[fact.Kind]func(json.RawMessage) (fact.Fact, error){
 		return fact.Described{
 			At: w.At.time(), Process: w.process(), Parent: w.Parent, Group: w.Group, Session: w.Session,
 			Command: w.Command, Executable: w.Executable, Args: w.Args, Cgroup: w.Cgroup, CPUs: w.CPUs, Nice: w.Nice,
+			Workload: fact.Workload(w.Workload),
 		}
 	}),
 	fact.KindUse: decodeAs(func(w wireUse) fact.Fact {
-		return fact.Use{At: w.At.time(), Over: w.Over, Process: w.process(), Amounts: decodeAmounts(w.Amounts)}
+		return fact.Use{At: w.At.time(), Over: w.Over, Process: w.process(), Workload: fact.Workload(w.Workload), Amounts: decodeAmounts(w.Amounts)}
 	}),
 	fact.KindServes: decodeAs(func(w wireServes) fact.Fact {
 		return fact.Serves{At: w.At.time(), Service: w.Service, Process: w.process()}

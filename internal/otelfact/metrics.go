@@ -39,23 +39,24 @@ func (d *Decoder) metric(res *resource, scope string, m pmetric.Metric) {
 // attribute names of the host metrics receiver are understood; its process
 // metrics are not, because their process.disk.io is not what reached the disk.
 var hostMetrics = map[string]func(*Decoder, *host, pmetric.Metric){
-	"process.uptime":       (*Decoder).processDescriptions,
-	"process.memory.usage": (*Decoder).processMemory,
-	"process.cpu.time": func(d *Decoder, h *host, m pmetric.Metric) {
-		d.processAmounts(h, m, "cpu.mode", cpuModes)
+	"process.uptime": (*Decoder).processDescriptions,
+	"process.memory.usage": func(d *Decoder, h *host, m pmetric.Metric) {
+		d.resident(h, m, (*Decoder).processPoint)
 	},
-	"process.disk.io": func(d *Decoder, h *host, m pmetric.Metric) {
-		d.processAmounts(h, m, "disk.io.direction", diskDirections)
+	"process.cpu.time":            counted{(*Decoder).processPoint, "cpu.mode", cpuModes}.of,
+	"process.disk.io":             counted{(*Decoder).processPoint, "disk.io.direction", diskDirections}.of,
+	"process.network.io":          counted{(*Decoder).processPoint, "network.io.direction", netDirections}.of,
+	"process.paging.faults":       counted{(*Decoder).processPoint, "system.paging.fault.type", faultTypes}.of,
+	"rootcause.process.wait.time": counted{(*Decoder).processPoint, "rootcause.wait.type", waitTypes}.of,
+
+	"rootcause.workload.memory.resident": func(d *Decoder, h *host, m pmetric.Metric) {
+		d.resident(h, m, (*Decoder).workloadPoint)
 	},
-	"process.network.io": func(d *Decoder, h *host, m pmetric.Metric) {
-		d.processAmounts(h, m, "network.io.direction", netDirections)
-	},
-	"process.paging.faults": func(d *Decoder, h *host, m pmetric.Metric) {
-		d.processAmounts(h, m, "system.paging.fault.type", faultTypes)
-	},
-	"rootcause.process.wait.time": func(d *Decoder, h *host, m pmetric.Metric) {
-		d.processAmounts(h, m, "rootcause.wait.type", waitTypes)
-	},
+	"rootcause.workload.cpu.time":      counted{(*Decoder).workloadPoint, "cpu.mode", cpuModes}.of,
+	"rootcause.workload.disk.io":       counted{(*Decoder).workloadPoint, "disk.io.direction", diskDirections}.of,
+	"rootcause.workload.network.io":    counted{(*Decoder).workloadPoint, "network.io.direction", netDirections}.of,
+	"rootcause.workload.paging.faults": counted{(*Decoder).workloadPoint, "system.paging.fault.type", faultTypes}.of,
+	"rootcause.workload.wait.time":     counted{(*Decoder).workloadPoint, "rootcause.wait.type", waitTypes}.of,
 
 	"system.cpu.time":          (*Decoder).cpuTime,
 	"system.cpu.logical.count": (*Decoder).cpuCount,

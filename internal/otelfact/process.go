@@ -10,10 +10,11 @@ import (
 	"github.com/otel-culprit/culprit/internal/fact"
 )
 
-// processKey identifies a process on its host as the data does.
+// processKey identifies a process on its host, or a workload, as the data does.
 type processKey struct {
-	pid     int64
-	created string
+	pid      int64
+	created  string
+	workload fact.Workload
 }
 
 // use is a counter of a process.
@@ -26,6 +27,8 @@ const (
 	diskWrite
 	networkReceive
 	networkTransmit
+	udpReceive
+	udpTransmit
 	runDelay
 	blockDelay
 	majorFaults
@@ -42,13 +45,16 @@ const (
 var resourceOf = [numUses]fact.Resource{
 	userCPU: fact.CPU, systemCPU: fact.CPU, diskRead: fact.DiskRead, diskWrite: fact.DiskWrite,
 	networkReceive: fact.NetworkReceive, networkTransmit: fact.NetworkTransmit,
+	udpReceive: fact.NetworkReceive, udpTransmit: fact.NetworkTransmit,
 	runDelay: fact.RunDelay, blockDelay: fact.BlockDelay, majorFaults: fact.MajorFaults,
 }
 
-// process is what is remembered of a process, and the cell of its Use.
+// process is what is remembered of a process or a workload, and the cell of its
+// Use.
 type process struct {
 	interval
 	identity  fact.Process
+	workload  fact.Workload // zero for a process
 	counters  [numUses]counter
 	amounts   fact.Amounts
 	described fact.Described
@@ -57,7 +63,7 @@ type process struct {
 }
 
 func (p *process) made() fact.Fact {
-	return fact.Use{At: p.when(), Over: p.over(), Process: p.identity, Amounts: p.amounts}
+	return fact.Use{At: p.when(), Over: p.over(), Process: p.identity, Workload: p.workload, Amounts: p.amounts}
 }
 
 func (p *process) empty() { p.amounts = fact.Unknown() }
@@ -65,8 +71,12 @@ func (p *process) empty() { p.amounts = fact.Unknown() }
 // processPoint is what identifies a point of a process, and what it counts.
 type processPoint struct {
 	processKey
-	kind string // cpu.mode, direction, fault type or wait type
+	kind      string // cpu.mode, direction, fault type or wait type
+	transport string // of network bytes: tcp or udp; empty for all
 }
+
+// identify reads from the attributes of a point whose it is.
+type identify func(d *Decoder, attrs pcommon.Map, kind string) (processPoint, bool)
 
 // processPoint reads the attributes in one pass, because there are many points.
 func (d *Decoder) processPoint(attrs pcommon.Map, kind string) (p processPoint, ok bool) {
@@ -80,6 +90,8 @@ func (d *Decoder) processPoint(attrs pcommon.Map, kind string) (p processPoint, 
 			if v.Type() == pcommon.ValueTypeStr {
 				p.created = v.Str()
 			}
+		case "network.transport":
+			p.transport = v.Str()
 		case kind:
 			p.kind = v.Str()
 		}
@@ -91,20 +103,56 @@ func (d *Decoder) processPoint(attrs pcommon.Map, kind string) (p processPoint, 
 	return p, true
 }
 
+// workloadPoint reads the attributes of a point of a workload.
+func (d *Decoder) workloadPoint(attrs pcommon.Map, kind string) (p processPoint, ok bool) {
+	for name, v := range attrs.All() {
+		switch name {
+		case "network.transport":
+			p.transport = v.Str()
+		case kind:
+			p.kind = v.Str()
+		default:
+			readWorkload(&p.workload, name, v)
+		}
+	}
+	if p.workload.Type == "" || p.workload.Name == "" {
+		d.skip(MissingAttribute)
+		return p, false
+	}
+	return p, true
+}
+
+// readWorkload takes an attribute if it is one that identifies a workload.
+func readWorkload(w *fact.Workload, name string, v pcommon.Value) {
+	switch name {
+	case "rootcause.workload":
+		w.Name = legible(v.Str(), maxName)
+	case "rootcause.workload.type":
+		w.Type = legible(v.Str(), maxName)
+	case "rootcause.workload.pid":
+		w.PID = max(0, v.Int())
+	}
+}
+
 // process finds the process of a point; nil if there is no room or its creation
 // time cannot be read.
 func (d *Decoder) process(h *host, key processKey, at pcommon.Timestamp) *process {
 	p, known := h.processes[key]
 	if !known {
-		start, ok := milliseconds(key.created)
-		if !ok {
-			d.skip(WrongType)
-			return nil
+		var start int64
+		if key.workload == (fact.Workload{}) {
+			var ok bool
+			if start, ok = milliseconds(key.created); !ok {
+				d.skip(WrongType)
+				return nil
+			}
 		}
 		if !d.room() {
 			return nil
 		}
-		p = &process{identity: fact.Process{Host: h.name, PID: key.pid, Start: start}, amounts: fact.Unknown()}
+		p = &process{
+			identity: fact.Process{Host: h.name, PID: key.pid, Start: start}, workload: key.workload, amounts: fact.Unknown(),
+		}
 		h.processes[key] = p
 	}
 	h.scraped(d.batch, at)
@@ -136,17 +184,25 @@ func (d *Decoder) forgetProcesses(h *host) {
 	}
 }
 
-// processAmounts reads a counter of processes; kind is the attribute that tells
-// apart what uses names.
-func (d *Decoder) processAmounts(h *host, m pmetric.Metric, kind string, uses map[string]use) {
+// counted tells how to read a counter of processes or workloads.
+type counted struct {
+	whose identify
+	kind  string // the attribute that tells apart what uses names
+	uses  map[string]use
+}
+
+func (c counted) of(d *Decoder, h *host, m pmetric.Metric) {
 	d.amounts(m, func(n number, attrs pcommon.Map) {
-		point, ok := d.processPoint(attrs, kind)
+		point, ok := c.whose(d, attrs, c.kind)
 		if !ok {
 			return
 		}
-		which, wanted := uses[point.kind]
+		which, wanted := c.uses[point.kind]
 		if !wanted {
 			return
+		}
+		if point.transport == "udp" { // a counter of its own
+			which += udpReceive - networkReceive
 		}
 		p := d.process(h, point.processKey, n.at)
 		if p == nil {
@@ -166,10 +222,10 @@ func (d *Decoder) processAmounts(h *host, m pmetric.Metric, kind string, uses ma
 	})
 }
 
-// processMemory reads the resident memory of processes.
-func (d *Decoder) processMemory(h *host, m pmetric.Metric) {
+// resident reads the resident memory of processes or workloads.
+func (d *Decoder) resident(h *host, m pmetric.Metric, whose identify) {
 	d.levels(m, func(n number, attrs pcommon.Map) {
-		point, ok := d.processPoint(attrs, "")
+		point, ok := whose(d, attrs, "")
 		if !ok {
 			return
 		}
@@ -192,6 +248,8 @@ func (d *Decoder) processDescriptions(h *host, m pmetric.Metric) {
 		if p == nil {
 			return
 		}
+		d.touch(p, n.at) // a sign of life, if nothing else is told of it
+		p.since(h.scrapeBefore)
 		told := describe(p.identity, attrs)
 		changed := !sameDescription(told, p.described)
 		if !p.told.due(n.at, changed) {
@@ -228,6 +286,8 @@ func describe(identity fact.Process, attrs pcommon.Map) fact.Described {
 			if v.Type() == pcommon.ValueTypeSlice {
 				told.Args = arguments(v.Slice())
 			}
+		default:
+			readWorkload(&told.Workload, name, v)
 		}
 	}
 	return told
@@ -251,5 +311,6 @@ func arguments(all pcommon.Slice) []string {
 // sameDescription compares all but the time.
 func sameDescription(a, b fact.Described) bool {
 	return a.Process == b.Process && a.Parent == b.Parent && a.Group == b.Group && a.Session == b.Session &&
-		a.Command == b.Command && a.Executable == b.Executable && a.Cgroup == b.Cgroup && a.CPUs == b.CPUs && a.Nice == b.Nice && slices.Equal(a.Args, b.Args)
+		a.Command == b.Command && a.Executable == b.Executable && a.Cgroup == b.Cgroup && a.CPUs == b.CPUs && a.Nice == b.Nice &&
+		a.Workload == b.Workload && slices.Equal(a.Args, b.Args)
 }

@@ -76,6 +76,44 @@ func TestUseOfReusedPID(t *testing.T) {
 	}}, metricsOf(d, point("2026-11-21T02:00:12.5Z", 12.5, 13, 0.25)), "born since the last scrape")
 }
 
+var (
+	nightly         = attrs{"rootcause.workload": "nightly.sh", "rootcause.workload.type": "job", "rootcause.workload.pid": 4700}
+	nightlyWorkload = fact.Workload{Type: "job", Name: "nightly.sh", PID: 4700}
+)
+
+func TestUseOfWorkload(t *testing.T) {
+	d := NewDecoder(Options{})
+	scrape := func(at, cpu, tcp, udp float64) *batch {
+		return newBatch(web1).
+			sum("rootcause.workload.cpu.time", at, cpu, with(nightly, attrs{"cpu.mode": "user"})).
+			sum("rootcause.workload.disk.io", at, 10*cpu, with(nightly, attrs{"disk.io.direction": "write"})).
+			sum("rootcause.workload.network.io", at, tcp, with(nightly, attrs{"network.io.direction": "transmit", "network.transport": "tcp"})).
+			sum("rootcause.workload.network.io", at, udp, with(nightly, attrs{"network.io.direction": "transmit", "network.transport": "udp"})).
+			sum("rootcause.workload.wait.time", at, cpu, with(nightly, attrs{"rootcause.wait.type": "run_queue"})).
+			sum("rootcause.workload.paging.faults", at, cpu, with(nightly, attrs{"system.paging.fault.type": "major"})).
+			gauge("rootcause.workload.memory.resident", "By", at, 7, nightly)
+	}
+	require.Empty(t, metricsOf(d, scrape(10, 100, 1000, 500)))
+	requireFacts(t, []fact.Fact{fact.Use{
+		At: second(11), Over: time.Second, Process: fact.Process{Host: "web1"}, Workload: nightlyWorkload,
+		Amounts: amounts(map[fact.Resource]float64{
+			fact.CPU: 2, fact.DiskWrite: 20, fact.NetworkTransmit: 300 + 4, fact.RunDelay: 2, fact.MajorFaults: 2, fact.Memory: 7,
+		}),
+	}}, metricsOf(d, scrape(11, 102, 1300, 504)))
+	require.Nil(t, d.TakeSkipped())
+
+	require.Empty(t, metricsOf(d, newBatch(web1).sum("rootcause.workload.cpu.time", 12, 1, attrs{"cpu.mode": "user"})))
+	require.Equal(t, map[Reason]int64{MissingAttribute: 1}, d.TakeSkipped())
+}
+
+func TestDescribedWithItsWorkload(t *testing.T) {
+	point := with(restic, with(nightly, attrs{"process.parent_pid": 4700}))
+	d := NewDecoder(Options{})
+	requireFacts(t, []fact.Fact{fact.Described{
+		At: second(10), Process: resticProcess, Parent: 4700, Command: "restic", Workload: nightlyWorkload,
+	}}, metricsOf(d, newBatch(web1).gauge("process.uptime", "s", 10, 10, point)))
+}
+
 func TestTwoScrapesInOneBatch(t *testing.T) {
 	d := NewDecoder(Options{})
 	metricsOf(d, scrape(10, 100, 0, 1))
@@ -116,22 +154,23 @@ func TestDescribed(t *testing.T) {
 
 	d := NewDecoder(Options{})
 	requireFacts(t, []fact.Fact{want}, metricsOf(d, at(10, full)))
-	require.Empty(t, metricsOf(d, at(11, full)), "nothing new")
-	require.Empty(t, metricsOf(d, at(69, full)))
+	alive := fact.Use{At: second(11), Over: time.Second, Process: resticProcess, Amounts: fact.Unknown()}
+	requireFacts(t, []fact.Fact{alive}, metricsOf(d, at(11, full)), "nothing new but that it lives")
+	require.Empty(t, only[fact.Described](metricsOf(d, at(69, full))))
 	want.At = second(70)
-	requireFacts(t, []fact.Fact{want}, metricsOf(d, at(70, full)), "said again after a minute")
+	requireFacts(t, []fact.Described{want}, only[fact.Described](metricsOf(d, at(70, full))), "said again after a minute")
 	want.At, want.Nice = second(71), 19
 	full["rootcause.process.nice"] = 19
-	requireFacts(t, []fact.Fact{want}, metricsOf(d, at(71, full)), "changed")
+	requireFacts(t, []fact.Described{want}, only[fact.Described](metricsOf(d, at(71, full))), "changed")
 	want.At, want.Args = second(72), []string{"restic", "forget"}
 	full["process.command_args"] = []any{"restic", "forget"}
-	requireFacts(t, []fact.Fact{want}, metricsOf(d, at(72, full)), "changed arguments")
+	requireFacts(t, []fact.Described{want}, only[fact.Described](metricsOf(d, at(72, full))), "changed arguments")
 
 	full["process.command_args"] = []any{strings.Repeat("é", maxArgBytes), "more"}
 	facts := only[fact.Described](metricsOf(d, at(73, full)))
 	require.Len(t, facts, 1)
 	require.Equal(t, []string{strings.Repeat("é", maxArgBytes/2)}, facts[0].Args)
-	require.Empty(t, metricsOf(d, at(74, full)), "what was cut is not a change")
+	require.Empty(t, only[fact.Described](metricsOf(d, at(74, full))), "what was cut is not a change")
 }
 
 func TestProcessesThatCannotBeRead(t *testing.T) {

@@ -101,7 +101,7 @@ func (e *Engine) candidates(sc *scene) []scored {
 	var list []scored
 	for _, h := range sc.hosts {
 		for _, w := range h.workloads {
-			if w.doesWorkOf(sc.v.id.Service) {
+			if w.others || w.doesWorkOf(sc.v.id.Service) {
 				continue
 			}
 			var best *scored
@@ -120,7 +120,7 @@ func (e *Engine) candidates(sc *scene) []scored {
 }
 
 func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, bool) {
-	at := func(second int64) float64 { return w.use(r, second) }
+	at := func(second int64) float64 { return w.usedOf(r, second) }
 	if sc.mean(at) < smallest[r] || r == SharedCPU && w.cpus.apart(sc.ownCPUs()) {
 		return scored{}, false
 	}
@@ -170,7 +170,7 @@ func (sc *scene) total(h *host, r Shared) total {
 	if !ok {
 		all := func(second int64) (sum float64) {
 			for _, w := range h.workloads {
-				sum += w.use(r, second)
+				sum += w.usedOf(r, second)
 			}
 			return sum
 		}

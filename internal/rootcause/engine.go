@@ -103,11 +103,14 @@ func (e *Engine) observe(f fact.Fact) error {
 	case fact.Link:
 		return e.link(f)
 	case fact.Pressure:
-		if f.Cgroup != "" || !slices.Contains([]string{"cpu", "io", "memory"}, f.Resource) {
-			return nil // a cgroup's is not weighed yet: only the whole host's is
+		if !slices.Contains([]string{"cpu", "io", "memory"}, f.Resource) {
+			return nil
 		}
 		return e.onHost(f.Host, func(h *host) {
-			h.stall(f.Resource).spread(seconds(f.At), f.Over.Seconds(), f.Some)
+			if s := h.stall(stalled{f.Cgroup, f.Resource}); s != nil {
+				s.seen = f.At.Unix()
+				s.spread(seconds(f.At), f.Over.Seconds(), f.Some)
+			}
 		})
 	case fact.Capability:
 		return e.onHost(f.Host, func(h *host) {

@@ -1,6 +1,7 @@
 package rootcause
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -24,12 +25,22 @@ type host struct {
 	diskNames []string
 	links     map[string]*link
 	linkNames []string
-	pressure  map[string]*series // PSI "some", seconds per second, by resource
+	pressure  map[stalled]*stall // PSI "some", seconds per second
 	diskErrs  series             // messages of a failing disk
 	steal     series             // CPU seconds that the hypervisor took
 	logged    bool               // kernel messages were delivered
 	cores     int
 	can       map[string]bool // capabilities; a missing key was never told
+}
+
+// stalled is what a pressure is of; an empty cgroup stands for the whole host.
+type stalled struct {
+	cgroup, resource string
+}
+
+type stall struct {
+	series
+	seen int64
 }
 
 type disk struct {
@@ -62,7 +73,9 @@ type workload struct {
 	serves  []string // services whose work it does
 	used    [fact.NumResources]*series
 	members map[fact.Process]member
-	blind   bool // its disk use could not be read
+	all     member // of its processes together, if they are told so
+	others  bool   // the sum of what is not told one by one: nobody to blame
+	blind   bool   // its disk use could not be read
 	seen    int64
 }
 
@@ -83,7 +96,7 @@ type process struct {
 func newHost(name string) *host {
 	return &host{
 		name: name, byKey: map[workloadKey]*workload{}, byPID: map[int64]*process{},
-		disks: map[string]*disk{}, links: map[string]*link{}, pressure: map[string]*series{}, can: map[string]bool{},
+		disks: map[string]*disk{}, links: map[string]*link{}, pressure: map[stalled]*stall{}, can: map[string]bool{},
 	}
 }
 
@@ -95,8 +108,9 @@ func (w *workload) series(r fact.Resource) *series {
 	return w.used[r]
 }
 
-// use of a shared resource in a second: CPUs, bytes per second, or bytes.
-func (w *workload) use(r Shared, second int64) float64 {
+// usedOf is the use of a shared resource in a second: CPUs, bytes per second, or
+// bytes.
+func (w *workload) usedOf(r Shared, second int64) float64 {
 	switch r {
 	case SharedCPU:
 		return w.used[fact.CPU].at(second)
@@ -128,6 +142,9 @@ func (w *workload) tool() string {
 // keyOf finds the workload that a process belongs to: its systemd unit or
 // container, else its process group, which is what a shell calls a job.
 func keyOf(d fact.Described) workloadKey {
+	if d.Workload != (fact.Workload{}) {
+		return keyTold(d.Workload)
+	}
 	if unit := unitOf(d.Cgroup); unit != "" {
 		return workloadKey{unit: unit}
 	}
@@ -135,6 +152,14 @@ func keyOf(d fact.Described) workloadKey {
 		return workloadKey{group: d.Group}
 	}
 	return workloadKey{group: d.Process.PID}
+}
+
+// keyTold is for a workload that the source told apart itself.
+func keyTold(w fact.Workload) workloadKey {
+	if w.PID > 0 {
+		return workloadKey{group: w.PID}
+	}
+	return workloadKey{unit: w.Name}
 }
 
 // unitOf reads the unit or container from a cgroup path: the innermost service,
@@ -212,6 +237,9 @@ func (h *host) remember(second int64) {
 	alive := second - int64(max(5, 3*h.interval))
 	for _, w := range h.workloads {
 		var sum float64
+		if w.all.seen >= alive {
+			sum = math.Round(w.all.memory)
+		}
 		for _, m := range w.members {
 			if m.seen >= alive {
 				sum += math.Round(m.memory) // whole bytes: their sum has no order
@@ -232,11 +260,12 @@ func insert(names []string, name string) []string {
 	return slices.Insert(names, i, name)
 }
 
-func (h *host) stall(resource string) *series {
-	s := h.pressure[resource]
-	if s == nil {
-		s = new(series)
-		h.pressure[resource] = s
+// stall is the pressure of a thing; nil if there are too many.
+func (h *host) stall(of stalled) *stall {
+	s := h.pressure[of]
+	if s == nil && len(h.pressure) < 3*maxDevices {
+		s = new(stall)
+		h.pressure[of] = s
 	}
 	return s
 }
@@ -260,6 +289,7 @@ func (h *host) forget(since, processesSince int64) {
 			delete(h.byPID, pid)
 		}
 	}
+	maps.DeleteFunc(h.pressure, func(_ stalled, s *stall) bool { return s.seen < since })
 	h.diskNames = slices.DeleteFunc(h.diskNames, func(name string) bool {
 		gone := h.disks[name].seen < since
 		if gone {

@@ -57,6 +57,14 @@ func (e *Engine) described(d fact.Described) error {
 	return nil
 }
 
+// nameOf is what a job is called before a backup is found in it.
+func nameOf(d fact.Described) string {
+	if d.Workload.Name != "" {
+		return d.Workload.Name
+	}
+	return d.Command
+}
+
 func (w *workload) serve(service string) {
 	w.serves = insert(w.serves, service)
 }
@@ -73,16 +81,21 @@ func (e *Engine) workload(h *host, d fact.Described) (*workload, error) {
 		if len(h.workloads) >= e.p.MaxWorkloads {
 			return nil, fmt.Errorf("workloads: %w to %d", ErrBound, e.p.MaxWorkloads)
 		}
-		w = &workload{key: key, host: h, members: map[fact.Process]member{}}
-		w.id = backup.Workload{Host: h.name, Name: d.Command, PID: key.group, Start: d.Process.Start}
+		w = &workload{key: key, host: h, members: map[fact.Process]member{}, others: d.Workload.Type == fact.OtherWorkloads}
+		w.id = backup.Workload{Host: h.name, Name: nameOf(d), PID: key.group, Start: d.Process.Start}
 		if key.unit != "" {
 			w.id = backup.Workload{Host: h.name, Name: key.unit}
 		}
 		h.byKey[key] = w
 		h.workloads = append(h.workloads, w)
 	}
-	if key.unit == "" && leader && !w.named {
-		w.id.Name = d.Command // a shell that became something else by exec
+	if key.unit == "" && leader {
+		if w.id.Start == 0 {
+			w.id.Start = d.Process.Start
+		}
+		if !w.named {
+			w.id.Name = nameOf(d) // a shell that became something else by exec
+		}
 	}
 	w.cgroup, w.session = d.Cgroup, d.Session
 	if cpus := parseCPUs(d.CPUs); cpus != nil {
@@ -114,6 +127,9 @@ func (e *Engine) use(f fact.Use) error {
 		return err
 	}
 	h.touch(f.At.Unix(), f.Over.Seconds())
+	if f.Workload != (fact.Workload{}) {
+		return e.useOfAll(h, f)
+	}
 	p := h.byPID[f.Process.PID]
 	if p == nil || p.described.Process != f.Process {
 		d := fact.Described{At: f.At, Process: f.Process, Command: "?"}
@@ -122,25 +138,51 @@ func (e *Engine) use(f fact.Use) error {
 		}
 		p = h.byPID[f.Process.PID]
 	}
-	h.networked = h.networked || !math.IsNaN(f.Amounts[fact.NetworkReceive])
 	p.seen = max(p.seen, f.At.Unix())
 	w := p.workload
-	w.blind = math.IsNaN(f.Amounts[fact.DiskRead])
-	w.seen = max(w.seen, p.seen)
+	w.use(f)
+	w.members[f.Process] = w.members[f.Process].read(f)
+	e.seen(p, f.At)
+	return nil
+}
+
+// useOfAll takes what all processes of a workload used together.
+func (e *Engine) useOfAll(h *host, f fact.Use) error {
+	w := h.byKey[keyTold(f.Workload)]
+	if w == nil {
+		var err error
+		// Its leader is described by a fact of its own, if it lives.
+		if w, err = e.workload(h, fact.Described{At: f.At, Process: fact.Process{Host: h.name}, Workload: f.Workload}); err != nil {
+			return err
+		}
+	}
+	w.use(f)
+	w.all = w.all.read(f)
+	return nil
+}
+
+// use adds what was used to the series of a workload.
+func (w *workload) use(f fact.Use) {
+	if !math.IsNaN(f.Amounts[fact.CPU]) { // more than a sign of life
+		w.blind = math.IsNaN(f.Amounts[fact.DiskRead])
+	}
+	w.host.networked = w.host.networked || !math.IsNaN(f.Amounts[fact.NetworkReceive])
+	w.seen = max(w.seen, f.At.Unix())
 	end, over := seconds(f.At), f.Over.Seconds()
 	for r, amount := range f.Amounts {
 		if r := fact.Resource(r); r != fact.Memory && amount > 0 && !math.IsInf(amount, 0) {
 			w.series(r).spread(end, over, amount)
 		}
 	}
-	m := w.members[f.Process]
-	m.seen = p.seen
+}
+
+// read notes a reading.
+func (m member) read(f fact.Use) member {
+	m.seen = max(m.seen, f.At.Unix())
 	if memory := f.Amounts[fact.Memory]; memory >= 0 {
 		m.memory = memory
 	}
-	w.members[f.Process] = m
-	e.seen(p, f.At)
-	return nil
+	return m
 }
 
 // seen tells the tracker of windows that a backup is alive.

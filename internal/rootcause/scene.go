@@ -197,7 +197,7 @@ func (sc *scene) diskWait() wait {
 	bytesOf := func(second int64) float64 { return sc.own(second, fact.DiskRead) + sc.own(second, fact.DiskWrite) }
 	moved := sc.shift(bytesOf, usesDisk)
 	delay := sc.shift(func(second int64) float64 { return sc.own(second, fact.BlockDelay) }, 0.02)
-	w.own = max(moved.before, moved.after) >= usesDisk || delay.z >= 3
+	w.own = w.own || max(moved.before, moved.after) >= usesDisk || delay.z >= 3
 	if !w.own && !sc.blindOwners() {
 		return wait{sentence: sc.v.id.Service + " itself hardly uses the disk"}
 	}
@@ -219,25 +219,51 @@ func rise(s shift, floor, scale float64) float64 {
 	return clamp01(d / max(scale, s.before))
 }
 
+// pressure is how long tasks stalled on a resource: those of the victim's own
+// control group if that is told, since a whole host's is everybody's.
 func (sc *scene) pressure(resource string, scale float64) wait {
-	var (
-		most  shift
-		known bool
-	)
+	if s, known := sc.stalls(func(h *host) []stalled { return sc.ownGroups(h, resource) }); known {
+		return wait{
+			strength: rise(s, 0.05, scale), own: true,
+			sentence: fmt.Sprintf("tasks of %s stalled on %s for %s of the time, usually %s", sc.v.id.Service, resource, percent(s.after), percent(s.before)),
+		}
+	}
+	s, known := sc.stalls(func(*host) []stalled { return []stalled{{resource: resource}} })
+	if !known {
+		return wait{}
+	}
+	return wait{
+		strength: rise(s, 0.05, scale),
+		sentence: fmt.Sprintf("tasks of the host stalled on %s for %s of the time, usually %s", resource, percent(s.after), percent(s.before)),
+	}
+}
+
+// ownGroups are the control groups of the victim's workloads on a host, where
+// they have one to themselves.
+func (sc *scene) ownGroups(h *host, resource string) []stalled {
+	var groups []stalled
+	for _, w := range sc.owners {
+		if w.host == h && w.key.unit != "" && len(w.cgroup) > 1 {
+			groups = append(groups, stalled{w.cgroup, resource})
+		}
+	}
+	return groups
+}
+
+// stalls is the pressure that rose most among those of the hosts.
+func (sc *scene) stalls(of func(*host) []stalled) (most shift, known bool) {
 	for _, h := range sc.hosts {
-		if p := h.pressure[resource]; p != nil {
+		for _, what := range of(h) {
+			p := h.pressure[what]
+			if p == nil {
+				continue
+			}
 			if s := sc.shift(p.at, 0.01); !known || s.after-s.before > most.after-most.before {
 				most, known = s, true
 			}
 		}
 	}
-	if !known {
-		return wait{}
-	}
-	return wait{
-		strength: rise(most, 0.05, scale),
-		sentence: fmt.Sprintf("tasks of the host stalled on %s for %s of the time, usually %s", resource, percent(most.after), percent(most.before)),
-	}
+	return most, known
 }
 
 // links tells how full the fullest interface of known speed is.

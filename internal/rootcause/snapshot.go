@@ -96,11 +96,11 @@ func (h *host) top(now int64, limit int) []WorkloadView {
 	for _, w := range h.workloads {
 		view := WorkloadView{Workload: w.id, Tool: w.tool()}
 		for second := from; second <= to; second++ {
-			view.CPU += w.use(SharedCPU, second) / float64(span)
-			view.Disk += w.use(SharedDisk, second) / float64(span)
-			view.Network += w.use(SharedNetwork, second) / float64(span)
+			view.CPU += w.usedOf(SharedCPU, second) / float64(span)
+			view.Disk += w.usedOf(SharedDisk, second) / float64(span)
+			view.Network += w.usedOf(SharedNetwork, second) / float64(span)
 		}
-		view.Memory = w.use(SharedMemory, to)
+		view.Memory = w.usedOf(SharedMemory, to)
 		sum.CPU, sum.Disk, sum.Network, sum.Memory = sum.CPU+view.CPU, sum.Disk+view.Disk, sum.Network+view.Network, sum.Memory+view.Memory
 		list = append(list, ranked{WorkloadView: view})
 	}
