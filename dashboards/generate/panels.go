@@ -140,7 +140,7 @@ func workloadPanel(title, description, metric, unit string) *timeseries.PanelBui
 func pressurePanel() *timeseries.PanelBuilder {
 	return lines("Pressure", "Part of the time in which at least one task of the host waited for the resource (PSI, some).", "percentunit").Min(0).
 		WithTarget(query("A", `sum by (instance, host_name, rootcause_pressure_resource) (rate(`+pressure+
-			`{rootcause_pressure_level="some",`+ofHost+`}[$__rate_interval]))`, "{{rootcause_pressure_resource}} {{host_name}} {{instance}}"))
+			`{rootcause_pressure_level="some",process_linux_cgroup="",`+ofHost+`}[$__rate_interval]))`, "{{rootcause_pressure_resource}} {{host_name}} {{instance}}"))
 }
 
 func devicePanel() *timeseries.PanelBuilder {

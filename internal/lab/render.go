@@ -70,7 +70,7 @@ func because(claim, why string) string {
 func describeBackup(b event.Backup) string {
 	who := b.Tool
 	if b.Workload != "" {
-		who += ", " + b.Workload
+		who += ", " + b.Job()
 	}
 	return strings.TrimRight(who+": "+strings.ToUpper(b.Finding)+". "+b.Reason, " ")
 }

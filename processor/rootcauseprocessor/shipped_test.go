@@ -152,7 +152,8 @@ func TestShippedEngineFindsTheBackup(t *testing.T) {
 		require.NotEmpty(t, verdicts)
 		last := verdicts[len(verdicts)-1]
 		require.Equal(t, event.Named, last.State)
-		require.Equal(t, "restic (PID 200)", last.Cause.Workload)
+		require.Equal(t, "restic", last.Cause.Workload)
+		require.EqualValues(t, 200, last.Cause.PID)
 		require.Equal(t, "disk", last.Cause.Resource)
 		require.NotEmpty(t, last.For)
 		require.Equal(t, "charged", last.Backups[0].Finding)

@@ -49,7 +49,7 @@ func windowEvent(w rootcause.Window) event.Window {
 		At:       w.At,
 		Host:     w.Window.Workload.Host,
 		Tool:     w.Window.Tool,
-		Workload: rootcause.NameOf(w.Window.Workload),
+		Workload: w.Window.Workload.Name,
 		PID:      w.Window.Workload.PID,
 		Start:    w.Window.Start,
 		End:      w.Window.End,
@@ -101,7 +101,8 @@ func verdictEvent(v rootcause.Verdict) event.Verdict {
 		out.Backups = append(out.Backups, event.Backup{
 			WindowID: b.Window.ID,
 			Tool:     b.Window.Tool,
-			Workload: rootcause.NameOf(b.Window.Workload),
+			Workload: b.Window.Workload.Name,
+			PID:      b.Window.Workload.PID,
 			Finding:  b.Finding.String(),
 			Reason:   b.Sentence,
 		})
@@ -141,7 +142,7 @@ func suspectEvent(s rootcause.Suspect, isCause bool) event.Suspect {
 		Why:        why,
 	}
 	if s.Cause == rootcause.Contention {
-		out.Workload = rootcause.NameOf(s.Workload)
+		out.Workload, out.PID = s.Workload.Name, s.Workload.PID
 	}
 	return out
 }

@@ -48,7 +48,7 @@ var (
 
 func TestVerdictEvent(t *testing.T) {
 	blamed := event.Suspect{
-		Kind: "contention", Resource: "disk", Workload: "restic (PID 7)", Confidence: 0.9,
+		Kind: "contention", Resource: "disk", Workload: "restic", PID: 7, Confidence: 0.9,
 		Why: "the site waits for the disk; it reads more than before",
 	}
 	lost := event.Suspect{Kind: "traffic_surge", Confidence: 0.05, Why: "the request rate is as before"}
@@ -56,7 +56,7 @@ func TestVerdictEvent(t *testing.T) {
 		ID: "v1", Phase: event.Updated, Reason: "cause_named", At: onset.Add(9 * time.Second), Host: "web1", Service: "shop",
 		Onset: onset, State: event.Named, Cause: blamed, Rival: lost,
 		Suspects: []event.Suspect{blamed, lost, {Kind: "unknown", Confidence: 0.05}},
-		Backups:  []event.Backup{{WindowID: "w1", Tool: "restic", Workload: "restic (PID 7)", Finding: "charged", Reason: "it reads most"}},
+		Backups:  []event.Backup{{WindowID: "w1", Tool: "restic", Workload: "restic", PID: 7, Finding: "charged", Reason: "it reads most"}},
 		For:      []string{"the site waits for the disk", "it reads more than before", "it started when the latency rose"},
 		Against:  []string{"its share did not grow"},
 		Missing:  []string{"no PSI"},
@@ -77,7 +77,8 @@ func TestVerdictEventWithoutCause(t *testing.T) {
 			require.Equal(t, event.Unknown, v.State)
 			require.Equal(t, "unknown", v.Cause.Kind)
 			require.Empty(t, v.Cause.Workload)
-			require.Equal(t, "restic (PID 7)", v.Rival.Workload)
+			require.Equal(t, "restic", v.Rival.Workload)
+			require.EqualValues(t, 7, v.Rival.PID)
 			require.Empty(t, v.For)
 		})
 	}
@@ -101,7 +102,7 @@ func TestLogsOfEvents(t *testing.T) {
 		require.NotEmpty(t, records.At(i).Body().Str())
 	}
 	require.Equal(t, event.Window{
-		ID: "w1", Phase: event.Opened, At: onset, Host: "web1", Tool: "restic", Workload: "restic (PID 7)", PID: 7, Start: night.Start,
+		ID: "w1", Phase: event.Opened, At: onset, Host: "web1", Tool: "restic", Workload: "restic", PID: 7, Start: night.Start,
 	}, windowEvent(rootcause.Window{Phase: rootcause.Opened, At: onset, Window: night}))
 	require.Equal(t, onset.Add(time.Minute), records.At(1).Timestamp().AsTime())
 }
