@@ -29,6 +29,7 @@ const (
 	KindDescribed  Kind = "described"
 	KindUse        Kind = "use"
 	KindServes     Kind = "serves"
+	KindWorksFor   Kind = "works_for"
 	KindService    Kind = "service"
 	KindLatency    Kind = "latency"
 	KindCPU        Kind = "cpu"
@@ -139,6 +140,14 @@ type Serves struct {
 	At      time.Time
 	Service string
 	Process Process
+}
+
+// WorksFor says that a server does the I/O of a client, among what it does for
+// others. It is repeated while that is so.
+type WorksFor struct {
+	At     time.Time
+	Server Process
+	Client Process
 }
 
 // Service is what the user says of a service. It is repeated, so that a journal
@@ -268,6 +277,12 @@ func (f Serves) When() time.Time { return f.At }
 
 // Kind is KindServes.
 func (Serves) Kind() Kind { return KindServes }
+
+// When is At.
+func (f WorksFor) When() time.Time { return f.At }
+
+// Kind is KindWorksFor.
+func (WorksFor) Kind() Kind { return KindWorksFor }
 
 // When is At.
 func (f Latency) When() time.Time { return f.At }

@@ -42,6 +42,7 @@ func night() []fact.Fact {
 		fact.Serves{At: at, Service: "shop", Process: process},
 		fact.Service{At: at, Name: "shop", Processes: []string{"nginx", "php-fpm.service", ""}, Objective: 0.3},
 		fact.Service{At: at, Name: "shop"},
+		fact.WorksFor{At: at, Server: fact.Process{Host: "web1", PID: 800, Start: 5}, Client: process},
 		fact.Latency{
 			At: at, Over: time.Second, Service: "shop", Host: "web1", Signal: "server", Count: 3, Errors: 1, Oldest: 0.5,
 			Buckets: []fact.Bucket{{Low: 0, High: 0.005, Count: 2}, {Low: math.SmallestNonzeroFloat64, High: math.MaxFloat64, Count: 1}},

@@ -114,6 +114,11 @@ type (
 		Service string `json:"service,omitzero"`
 		wireProcess
 	}
+	wireWorksFor struct {
+		instant
+		Server wireProcess `json:"server,omitzero"`
+		Client wireProcess `json:"client,omitzero"`
+	}
 	wireService struct {
 		instant
 		Name      string   `json:"name,omitzero"`
@@ -213,6 +218,8 @@ func encode(f fact.Fact) (any, error) {
 		return wireUse{interval: over(f.Over), wireProcess: wireProcess(f.Process), Workload: wireWorkload(f.Workload), Amounts: encodeAmounts(&f.Amounts)}, nil
 	case fact.Serves:
 		return wireServes{instant: at, Service: f.Service, wireProcess: wireProcess(f.Process)}, nil
+	case fact.WorksFor:
+		return wireWorksFor{instant: at, Server: wireProcess(f.Server), Client: wireProcess(f.Client)}, nil
 	case fact.Service:
 		return wireService{instant: at, Name: f.Name, Processes: f.Processes, Objective: f.Objective}, nil
 	case fact.Latency:
@@ -288,6 +295,9 @@ var decoders = map[fact.Kind]func(json.RawMessage) (fact.Fact, error){
 	}),
 	fact.KindServes: decodeAs(func(w wireServes) fact.Fact {
 		return fact.Serves{At: w.At.time(), Service: w.Service, Process: w.process()}
+	}),
+	fact.KindWorksFor: decodeAs(func(w wireWorksFor) fact.Fact {
+		return fact.WorksFor{At: w.At.time(), Server: w.Server.process(), Client: w.Client.process()}
 	}),
 	fact.KindService: decodeAs(func(w wireService) fact.Fact {
 		if len(w.Processes) == 0 {

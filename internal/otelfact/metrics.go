@@ -49,6 +49,8 @@ var hostMetrics = map[string]func(*Decoder, *host, pmetric.Metric){
 	"process.paging.faults":       counted{(*Decoder).processPoint, "system.paging.fault.type", faultTypes}.of,
 	"rootcause.process.wait.time": counted{(*Decoder).processPoint, "rootcause.wait.type", waitTypes}.of,
 
+	"rootcause.backend": (*Decoder).backend,
+
 	"rootcause.workload.memory.resident": func(d *Decoder, h *host, m pmetric.Metric) {
 		d.resident(h, m, (*Decoder).workloadPoint)
 	},

@@ -261,6 +261,33 @@ func (d *Decoder) processDescriptions(h *host, m pmetric.Metric) {
 	})
 }
 
+// backend reads which servers work for which clients. A backend that works for
+// one client only is in the workload of that client already.
+func (d *Decoder) backend(h *host, m pmetric.Metric) {
+	d.levels(m, func(n number, attrs pcommon.Map) {
+		point, ok := d.processPoint(attrs, "")
+		if !ok {
+			return
+		}
+		if shared, ok := attrs.Get("rootcause.backend.shared"); !ok || !shared.Bool() {
+			return
+		}
+		client := fact.Process{Host: h.name}
+		if pid, ok := attrs.Get("rootcause.backend.client.pid"); ok {
+			client.PID = pid.Int()
+		}
+		server := fact.Process{Host: h.name, PID: point.pid}
+		var known, clientKnown bool
+		server.Start, known = milliseconds(point.created)
+		client.Start, clientKnown = milliseconds(d.text(attrs, "rootcause.backend.client.creation.time"))
+		if client.PID <= 0 || !known || !clientKnown {
+			d.skip(MissingAttribute)
+			return
+		}
+		d.out = append(d.out, fact.WorksFor{At: n.at.AsTime(), Server: server, Client: client})
+	})
+}
+
 // describe gives a description without its time.
 func describe(identity fact.Process, attrs pcommon.Map) fact.Described {
 	told := fact.Described{Process: identity}

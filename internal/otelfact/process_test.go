@@ -114,6 +114,24 @@ func TestDescribedWithItsWorkload(t *testing.T) {
 	}}, metricsOf(d, newBatch(web1).gauge("process.uptime", "s", 10, 10, point)))
 }
 
+func TestWorksFor(t *testing.T) {
+	relation := with(restic, attrs{
+		"rootcause.backend.client.pid": 4800, "rootcause.backend.client.creation.time": "2026-11-21T01:59:00Z",
+		"rootcause.backend.client.name": "mysqldump", "rootcause.backend.shared": true,
+	})
+	d := NewDecoder(Options{})
+	of := func(a attrs) []fact.Fact {
+		return metricsOf(d, newBatch(web1).gauge("rootcause.backend", "1", 10, 1, a))
+	}
+	requireFacts(t, []fact.Fact{fact.WorksFor{
+		At: second(10), Server: resticProcess, Client: fact.Process{Host: "web1", PID: 4800, Start: 1795226340000},
+	}}, of(relation))
+	require.Empty(t, of(with(relation, attrs{"rootcause.backend.shared": false})), "its workload tells already")
+	require.Nil(t, d.TakeSkipped())
+	require.Empty(t, of(with(relation, attrs{"rootcause.backend.client.creation.time": "yesterday"})))
+	require.Equal(t, map[Reason]int64{MissingAttribute: 1}, d.TakeSkipped())
+}
+
 func TestTwoScrapesInOneBatch(t *testing.T) {
 	d := NewDecoder(Options{})
 	metricsOf(d, scrape(10, 100, 0, 1))

@@ -120,7 +120,7 @@ func (e *Engine) candidates(sc *scene) []scored {
 }
 
 func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, bool) {
-	at := func(second int64) float64 { return w.usedOf(r, second) }
+	at := func(second int64) float64 { return sc.used(h, w, r, second) }
 	if sc.mean(at) < smallest[r] || r == SharedCPU && w.cpus.apart(sc.ownCPUs()) {
 		return scored{}, false
 	}
@@ -132,7 +132,7 @@ func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, b
 	c := scored{workload: w, score: p.Contention, Suspect: Suspect{Cause: Contention, Resource: r, Workload: w.id, Tool: w.tool()}}
 	c.add(Evidence{
 		Name: "shift", Value: s.after - s.before, Unit: r.unit(), Weight: p.Shift * clamp01(s.z/50),
-		Sentence: fmt.Sprintf("%s uses %s, before the onset %s", w.id.Name, r.amount(s.after), r.amount(s.before)),
+		Sentence: fmt.Sprintf("%s uses %s, before the onset %s", sc.withServers(h, w), r.amount(s.after), r.amount(s.before)),
 	})
 	before, after := sc.share(h, at, r)
 	c.add(Evidence{

@@ -126,6 +126,8 @@ func (e *Engine) observe(f fact.Fact) error {
 			h.logged = true
 			h.diskErrs.spread(seconds(f.At), 1, 1)
 		})
+	case fact.WorksFor:
+		return e.onHost(f.Server.Host, func(h *host) { h.lend(f) })
 	case fact.Service:
 		e.service(f)
 		return nil

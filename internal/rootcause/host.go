@@ -26,9 +26,10 @@ type host struct {
 	links     map[string]*link
 	linkNames []string
 	pressure  map[stalled]*stall // PSI "some", seconds per second
-	diskErrs  series             // messages of a failing disk
-	steal     series             // CPU seconds that the hypervisor took
-	logged    bool               // kernel messages were delivered
+	lent      []lent
+	diskErrs  series // messages of a failing disk
+	steal     series // CPU seconds that the hypervisor took
+	logged    bool   // kernel messages were delivered
 	cores     int
 	can       map[string]bool // capabilities; a missing key was never told
 }
@@ -304,6 +305,7 @@ func (h *host) forget(since, processesSince int64) {
 		}
 		return gone
 	})
+	h.lent = slices.DeleteFunc(h.lent, func(l lent) bool { return l.seen < since })
 	h.workloads = slices.DeleteFunc(h.workloads, func(w *workload) bool {
 		if w.seen >= since || len(w.members) > 0 {
 			return false

@@ -26,6 +26,7 @@ type scene struct {
 	waits      [numShared]wait
 	waitsKnown bool
 	totals     map[totalOf]total
+	usualOf    map[lentUse]float64
 }
 
 // wait is how much the victim, or its host, waits for a resource.
@@ -40,7 +41,7 @@ const enoughBefore = 10
 
 func (e *Engine) newScene(v *victim) *scene {
 	ep := v.episode
-	sc := &scene{v: v, onset: ep.bout, from: ep.bout, to: min(ep.lastBad, ep.bout+e.p.After), totals: map[totalOf]total{}}
+	sc := &scene{v: v, onset: ep.bout, from: ep.bout, to: min(ep.lastBad, ep.bout+e.p.After), totals: map[totalOf]total{}, usualOf: map[lentUse]float64{}}
 	sc.hosts = e.hostsOf(v, ep.bout)
 	first := int64(0)
 	for _, h := range sc.hosts {

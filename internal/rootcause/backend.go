@@ -1,0 +1,118 @@
+package rootcause
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/otel-culprit/culprit/internal/fact"
+)
+
+// lent is the work that a server does for a client, among what it does for
+// others: a mysqldump reads a few bytes itself, and the server the whole table
+// for it.
+type lent struct {
+	server, client *workload
+	from, seen     int64
+}
+
+// lentFor is for how many seconds a relation holds after it was told.
+const lentFor = 15
+
+// lend notes that a server works for a client.
+func (h *host) lend(f fact.WorksFor) {
+	server, client := h.byPID[f.Server.PID], h.byPID[f.Client.PID]
+	if server == nil || client == nil || server.described.Process != f.Server || client.described.Process != f.Client ||
+		server.workload == client.workload {
+		return
+	}
+	at := f.At.Unix()
+	i := slices.IndexFunc(h.lent, func(l lent) bool {
+		return l.server == server.workload && l.client == client.workload && at <= l.seen+lentFor
+	})
+	switch {
+	case i >= 0:
+		h.lent[i].seen = max(h.lent[i].seen, at)
+	case len(h.lent) < maxDevices:
+		h.lent = append(h.lent, lent{server: server.workload, client: client.workload, from: at, seen: at})
+	}
+}
+
+// used is what a workload used of a resource in a second, with what a server
+// did for it, and without what it did for others: that is what a server used
+// beyond its usual while it worked for a client.
+func (sc *scene) used(h *host, w *workload, r Shared, second int64) float64 {
+	use := w.usedOf(r, second)
+	for i, l := range h.lent {
+		if (l.server != w && l.client != w) || second < l.from || second > l.seen+lentFor {
+			continue
+		}
+		beyond := max(0, l.server.usedOf(r, second)-sc.usually(h, i, r)) / float64(h.clientsOf(l.server, second))
+		if l.client == w {
+			use += beyond
+		} else {
+			use = max(0, use-beyond)
+		}
+	}
+	return use
+}
+
+// clientsOf counts for how many a server works in a second: they share evenly,
+// for want of anything better.
+func (h *host) clientsOf(server *workload, second int64) int {
+	n := 0
+	for _, l := range h.lent {
+		if l.server == server && second >= l.from && second <= l.seen+lentFor {
+			n++
+		}
+	}
+	return max(n, 1)
+}
+
+// servers names those that work for a workload at some second of the scene.
+func (sc *scene) servers(h *host, w *workload) []string {
+	var names []string
+	for _, l := range h.lent {
+		if l.client == w && l.from <= sc.to && l.seen+lentFor >= sc.from {
+			names = insert(names, l.server.id.Name)
+		}
+	}
+	return names
+}
+
+// withServers names a workload, and what works for it.
+func (sc *scene) withServers(h *host, w *workload) string {
+	if servers := sc.servers(h, w); len(servers) > 0 {
+		return w.id.Name + ", with what " + strings.Join(servers, " and ") + " does for it,"
+	}
+	return w.id.Name
+}
+
+// usually is the median use of a lending server before the onset and before it
+// began to work for the client.
+func (sc *scene) usually(h *host, i int, r Shared) float64 {
+	l := h.lent[i]
+	key := lentUse{l.server, l.from, r}
+	usual, known := sc.usualOf[key]
+	if !known {
+		var before []float64
+		for _, second := range sc.usual {
+			if second < l.from {
+				before = append(before, l.server.usedOf(r, second))
+			}
+		}
+		usual = math.Inf(1) // no seconds to compare with: nothing is ascribed
+		if len(before) > 0 {
+			slices.Sort(before)
+			usual = before[len(before)/2]
+		}
+		sc.usualOf[key] = usual
+	}
+	return usual
+}
+
+type lentUse struct {
+	server *workload
+	from   int64
+	r      Shared
+}
