@@ -40,7 +40,7 @@ var layers = map[string]struct {
 	"internal/report":               {may: []string{"internal/fact", "internal/backup", "internal/rootcause"}},
 	"internal/lab":                  {may: []string{"internal/event", "configs"}},
 	"internal/cli":                  {may: []string{"internal/lab", "internal/report", "internal/journal", "internal/rootcause", "internal/catalog/files", "internal/fact"}},
-	"receiver/procfsreceiver":       {may: []string{"internal/process", "internal/procscan", "receiver/procfsreceiver/internal/metadata"}},
+	"receiver/procfsreceiver":       {may: []string{"internal/process", "internal/procscan", "internal/bpfscan", "internal/sockets", "internal/workload", "internal/catalog", "internal/catalog/files", "internal/fact", "receiver/procfsreceiver/internal/metadata"}},
 	"receiver/httpprobereceiver":    {may: []string{"receiver/httpprobereceiver/internal/metadata"}},
 	"processor/rootcauseprocessor":  {may: []string{"internal/otelfact", "internal/journal", "internal/event", "internal/catalog/files", "internal/rootcause", "internal/backup", "internal/fact", "internal/latency", "processor/rootcauseprocessor/internal/metadata"}},
 	"exporter/alertmanagerexporter": {may: []string{"internal/event", "internal/delivery", "exporter/alertmanagerexporter/internal/metadata"}},

@@ -16,6 +16,9 @@ type dir struct {
 	fd int
 }
 
+// closed stands for no directory.
+var closed = dir{fd: -1}
+
 func openDir(path string) (dir, error) {
 	for {
 		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -54,15 +57,31 @@ func (d dir) read(path, buf []byte) ([]byte, unix.Errno) {
 			continue
 		}
 		_ = unix.Close(fd) // nothing was written
-		if err != nil {
-			errno, ok := err.(unix.Errno) //nolint:errorlint // the unix package returns bare errnos
-			if !ok {
-				errno = unix.EIO
-			}
-			return nil, errno
-		}
-		return buf[:n], 0
+		return buf[:max(0, n)], errnoOf(err)
 	}
+}
+
+// again reads a file that is open from its beginning: the kernel makes it anew.
+func (d dir) again(buf []byte) ([]byte, unix.Errno) {
+	for {
+		n, err := unix.Pread(d.fd, buf, 0)
+		if err == unix.EINTR {
+			continue
+		}
+		return buf[:max(0, n)], errnoOf(err)
+	}
+}
+
+// errnoOf is the number of an error of a system call; zero if there is none.
+func errnoOf(err error) unix.Errno {
+	if err == nil {
+		return 0
+	}
+	errno, ok := err.(unix.Errno) //nolint:errorlint // the unix package returns bare errnos
+	if !ok {
+		return unix.EIO
+	}
+	return errno
 }
 
 // readlink reads where a symbolic link leads; path ends with a zero byte.
@@ -98,8 +117,8 @@ const (
 )
 
 // numbers appends the names in the directory that are decimal numbers, which
-// are PIDs or thread IDs, to list. buf is scratch.
-func (d dir) numbers(list []int64, buf []byte) ([]int64, error) {
+// are PIDs or thread IDs, to list, and stops at the limit. buf is scratch.
+func (d dir) numbers(list []int64, buf []byte, limit int) ([]int64, error) {
 	if _, err := unix.Seek(d.fd, 0, 0); err != nil {
 		return list, fmt.Errorf("rewind: %w", err)
 	}
@@ -114,7 +133,9 @@ func (d dir) numbers(list []int64, buf []byte) ([]int64, error) {
 		if n == 0 {
 			return list, nil
 		}
-		list = appendNumbers(list, buf[:n])
+		if list = appendNumbers(list, buf[:n]); len(list) >= limit {
+			return list[:limit], nil
+		}
 	}
 }
 

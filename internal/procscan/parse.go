@@ -13,98 +13,6 @@ var (
 	errMalformed = errors.New("file has an unexpected form")
 )
 
-// stat is what is used of /proc/PID/stat; proc_pid_stat(5) numbers its fields.
-type stat struct {
-	comm                    []byte // within the parsed bytes
-	parent, group, session  int64
-	flags                   int64
-	minorFaults, majorFault int64
-	userTicks, systemTicks  int64
-	nice, threads           int64
-	startTicks              int64 // since boot
-	virtual                 int64 // bytes
-	residentPages           int64
-	blockTicks              int64 // -1 if the kernel does not have it
-}
-
-// kernelThread is the bit PF_KTHREAD of the field flags. It has kept its value
-// since 2008, and tools outside of the kernel rely on it.
-const kernelThread = 0x00200000
-
-// parseStat reads one line like
-//
-//	42 (a) b) S 1 42 42 0 -1 4194560 ...
-//
-// The name is whatever stands between the first "(" and the last ")": it may
-// hold parentheses, spaces and newlines, all that follows are numbers.
-func parseStat(b []byte) (stat, error) {
-	s := stat{blockTicks: -1}
-	if len(b) == 0 || b[len(b)-1] != '\n' {
-		return s, errTruncated
-	}
-	b = b[:len(b)-1]
-	left, right := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
-	if left < 0 || right < left || len(b) < right+2 || b[right+1] != ' ' {
-		return s, errMalformed
-	}
-	s.comm = b[left+1 : right]
-	rest := b[right+2:]
-	field := 3
-	for ; len(rest) > 0; field++ {
-		var word []byte
-		word, rest = cutByte(rest, ' ')
-		into := s.field(field)
-		if into == nil {
-			continue
-		}
-		n, ok := parseInt(word)
-		if !ok {
-			return s, errMalformed
-		}
-		*into = n
-	}
-	if field <= 24 {
-		return s, errTruncated
-	}
-	return s, nil
-}
-
-// field is where the field with this number goes; nil if it is not used.
-func (s *stat) field(number int) *int64 {
-	switch number {
-	case 4:
-		return &s.parent
-	case 5:
-		return &s.group
-	case 6:
-		return &s.session
-	case 9:
-		return &s.flags
-	case 10:
-		return &s.minorFaults
-	case 12:
-		return &s.majorFault
-	case 14:
-		return &s.userTicks
-	case 15:
-		return &s.systemTicks
-	case 19:
-		return &s.nice
-	case 20:
-		return &s.threads
-	case 22:
-		return &s.startTicks
-	case 23:
-		return &s.virtual
-	case 24:
-		return &s.residentPages
-	case 42:
-		return &s.blockTicks
-	default:
-		return nil
-	}
-}
-
 // parseIO finds read_bytes and write_bytes in /proc/PID/io.
 func parseIO(b []byte) (read, written int64, err error) {
 	read, written = -1, -1
@@ -156,14 +64,15 @@ func parseSchedstat(b []byte) (schedstat, error) {
 
 // status is what is used of /proc/PID/status.
 type status struct {
+	user                   int64  // effective; -1 if absent
 	cpus                   []byte // within the parsed bytes
 	voluntary, involuntary int64  // -1 if absent
 }
 
-// parseStatus finds the CPUs and the context switches. The kernel escapes a
+// parseStatus finds the user, the CPUs and the context switches. The kernel escapes a
 // newline in the name here, so that a process cannot forge a line.
 func parseStatus(b []byte) (status, error) {
-	s := status{voluntary: -1, involuntary: -1}
+	s := status{user: -1, voluntary: -1, involuntary: -1}
 	for len(b) > 0 {
 		var line []byte
 		var whole bool
@@ -173,6 +82,8 @@ func parseStatus(b []byte) (status, error) {
 		ok := true
 		if v, found := bytes.CutPrefix(line, []byte("Cpus_allowed_list:\t")); found {
 			s.cpus = v
+		} else if v, found := bytes.CutPrefix(line, []byte("Uid:\t")); found {
+			s.user, ok = effective(v)
 		} else if v, found := bytes.CutPrefix(line, []byte("voluntary_ctxt_switches:\t")); found {
 			s.voluntary, ok = parseInt(v)
 		} else if v, found := bytes.CutPrefix(line, []byte("nonvoluntary_ctxt_switches:\t")); found {
@@ -186,6 +97,14 @@ func parseStatus(b []byte) (status, error) {
 		return s, errTruncated
 	}
 	return s, nil
+}
+
+// effective takes the second of the users "real effective saved file system",
+// which are separated by tabs.
+func effective(users []byte) (int64, bool) {
+	_, rest := cutByte(users, '\t')
+	user, _ := cutByte(rest, '\t')
+	return parseInt(user)
 }
 
 // parseCgroup picks one path out of the lines of /proc/PID/cgroup, such as

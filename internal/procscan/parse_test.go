@@ -25,8 +25,8 @@ func TestParseStat(t *testing.T) {
 	require.Equal(t, "a) b", string(s.comm))
 	s.comm = nil
 	require.Equal(t, stat{
-		parent: 1, group: 41, session: 40, flags: 4194304, minorFaults: 104, majorFault: 7,
-		userTicks: 250, systemTicks: 50, nice: -5, threads: 3, startTicks: 105863,
+		state: 'S', parent: 1, group: 41, session: 40, terminal: 34816, flags: 4194304, minorFaults: 104, majorFaults: 7,
+		userTicks: 250, systemTicks: 50, childUser: 60, childSystem: 70, nice: -5, threads: 3, startTicks: 105863,
 		virtual: 3133440, residentPages: 383, blockTicks: 9,
 	}, s)
 

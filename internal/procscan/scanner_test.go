@@ -14,7 +14,7 @@ import (
 func TestScan(t *testing.T) {
 	tr := newTree(t)
 	tr.process(fake{
-		pid: 42, comm: "restic", user: 250, system: 50, nice: 5, start: 12345, pages: 3, block: 7,
+		pid: 42, comm: "restic", user: 250, system: 50, nice: 5, uid: 34, tty: 34816, start: 12345, pages: 3, block: 7,
 		running: 1e9, wait: 2_500_000_000, read: 4096, written: 8192, voluntary: 11,
 		cmdline: "restic\x00backup\x00--password-command=x\x00/srv\x00", exe: "/usr/bin/restic (deleted)",
 	})
@@ -26,12 +26,13 @@ func TestScan(t *testing.T) {
 	require.Zero(t, snap.Unreadable)
 	require.Equal(t, process.Process{
 		PID: 42, Start: time.Date(2023, 11, 14, 22, 15, 23, 450_000_000, time.UTC), Created: "2023-11-14T22:15:23.450Z",
-		Parent: 1, Group: 42, Session: 42,
+		Parent: 1, Group: 42, Session: 42, User: 34, TTY: true,
 		Name: "restic", Executable: "/usr/bin/restic", Args: []string{"restic", "backup", "--password-command=***", "/srv"},
-		Cgroup: "/system.slice/x.service", CPUs: "0-1", Nice: 5,
+		Cgroup: "/system.slice/x.service", CPUs: "0-1", Nice: 5, Ran: true, Described: 1,
 		Threads: 1, UserTime: 2.5, SystemTime: 0.5,
 		Resident: 3 * int64(os.Getpagesize()), Virtual: 4096000, MinorFaults: 10, MajorFaults: 30,
-		Known:     process.KnowsIO | process.KnowsRunDelay | process.KnowsBlockDelay | process.KnowsSwitches,
+		ChildrenUser: 0.5, ChildrenSystem: 0.6,
+		Known:     process.KnowsIO | process.KnowsChildren | process.KnowsRunDelay | process.KnowsBlockDelay | process.KnowsSwitches,
 		ReadBytes: 4096, WriteBytes: 8192, RunDelay: 2.5, BlockDelay: 0.07,
 		VoluntarySwitches: 11, InvoluntarySwitches: 4,
 	}, *snap.Processes[0])
@@ -91,7 +92,7 @@ func TestScanReusedPIDIsAnotherProcess(t *testing.T) {
 	s := tr.open(Options{})
 	tr.process(fake{pid: 7, comm: "old", start: 100, user: 900, read: 5000, running: 1})
 	old := *scan(t, s).Processes[0]
-	tr.process(fake{pid: 7, comm: "new", start: 200, user: 1, read: 10, running: 1})
+	tr.process(fake{pid: 7, comm: "new", start: 200, user: 1, read: 10, running: 2})
 	young := *scan(t, s).Processes[0]
 
 	require.NotEqual(t, old.Created, young.Created)
@@ -117,7 +118,7 @@ func TestScanNoticesExec(t *testing.T) {
 	s := tr.open(Options{CommandLine: true})
 	tr.process(fake{pid: 7, comm: "bash", cmdline: "bash\x00", exe: "/bin/bash", cgroup: "0::/a\n"})
 	scan(t, s)
-	tr.process(fake{pid: 7, comm: "tar", cmdline: "tar\x00cf\x00-\x00", exe: "/bin/tar", cgroup: "0::/b\n", cpus: "3"})
+	tr.process(fake{pid: 7, comm: "tar", cmdline: "tar\x00cf\x00-\x00", exe: "/bin/tar", cgroup: "0::/b\n", cpus: "3", running: 1})
 	p := scan(t, s).Processes[0]
 	require.Equal(t, "tar", p.Name)
 	require.Equal(t, []string{"tar", "cf", "-"}, p.Args)
@@ -199,21 +200,21 @@ func TestScanSumsRunDelayOverThreads(t *testing.T) {
 	step(fake{threads: 1, running: 1, wait: 100}, 100)
 
 	tr.thread(10, 11, 40)
-	tr.thread(10, 9, 5) // IDs wrap around
-	step(fake{threads: 3, running: 1, wait: 100}, 145)
+	tr.thread(10, 9, 5)                                // IDs wrap around
+	step(fake{threads: 3, running: 2, wait: 100}, 145) // who starts a thread runs
 
 	tr.thread(10, 11, 60)
-	step(fake{threads: 3, running: 1, wait: 100}, 145) // no CPU time, not read
-	step(fake{threads: 3, running: 1, wait: 100, user: 1}, 165)
+	step(fake{threads: 3, running: 2, wait: 100}, 145) // no CPU time, not read
+	step(fake{threads: 3, running: 2, wait: 100, user: 1}, 165)
 
 	tr.remove("10/task/11") // ends, and takes nothing away
-	step(fake{threads: 2, running: 1, wait: 100, user: 1}, 165)
+	step(fake{threads: 2, running: 2, wait: 100, user: 1}, 165)
 
 	tr.thread(10, 9, 2) // reused ID
-	step(fake{threads: 2, running: 2, wait: 100, user: 1}, 167)
+	step(fake{threads: 2, running: 3, wait: 100, user: 1}, 167)
 
 	tr.remove("10/task/9")
-	step(fake{threads: 1, running: 3, wait: 130, user: 1}, 197)
+	step(fake{threads: 1, running: 4, wait: 130, user: 1}, 197)
 }
 
 func TestScanCountersDoNotGoBack(t *testing.T) {
@@ -240,7 +241,7 @@ func TestScanVanishedIsCounted(t *testing.T) {
 	require.Zero(t, snap.Unreadable)
 	require.Len(t, snap.Processes, 2)
 	require.True(t, snap.Processes[0].Known.Has(process.KnowsIO|process.KnowsRunDelay))
-	require.Equal(t, process.KnowsBlockDelay, snap.Processes[1].Known)
+	require.Equal(t, process.KnowsBlockDelay|process.KnowsChildren, snap.Processes[1].Known)
 }
 
 func TestScanTruncatedFiles(t *testing.T) {
@@ -350,43 +351,4 @@ func TestScanOfThisHost(t *testing.T) {
 	require.WithinDuration(t, time.Now(), self.Start, time.Hour)
 	require.Positive(t, self.Resident)
 	require.NotEmpty(t, self.CPUs)
-}
-
-func BenchmarkScan(b *testing.B) {
-	const processes = 2000
-	for name, o := range map[string]Options{"idle": {}, "idle+switches": {Switches: true}} {
-		b.Run(name, func(b *testing.B) {
-			tr := newTree(b)
-			for pid := 1; pid <= processes; pid++ {
-				tr.process(fake{pid: pid, comm: "proc"})
-			}
-			benchmark(b, tr.open(o))
-		})
-	}
-	b.Run("busy", func(b *testing.B) {
-		tr := newTree(b)
-		for pid := 1; pid <= processes; pid++ {
-			tr.process(fake{pid: pid, comm: "proc"})
-			tr.remove(fmt.Sprintf("%d/schedstat", pid))
-		}
-		benchmark(b, tr.open(Options{Switches: true}))
-	})
-	b.Run("this host", func(b *testing.B) {
-		s, err := Open(Options{Root: "/proc", Switches: true})
-		require.NoError(b, err)
-		b.Cleanup(func() { require.NoError(b, s.Close()) })
-		benchmark(b, s)
-	})
-}
-
-func benchmark(b *testing.B, s *Scanner) {
-	b.Helper()
-	processes := len(scan(b, s).Processes)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := s.Scan(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(processes), "us/process")
 }

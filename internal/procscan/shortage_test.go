@@ -62,12 +62,50 @@ func scanWithoutDescriptors(t *testing.T) {
 	}
 	snap := scan(t, s)
 	require.Len(t, snap.Processes, 2)
+	require.True(t, snap.Processes[0].Ran && snap.Processes[1].Ran)
 	p := *snap.Processes[0]
 	require.InDelta(t, 170e-9, p.RunDelay, 1e-15, "it goes on, and no thread counts twice")
 	require.Equal(t, int64(20), p.ReadBytes)
 	require.Equal(t, int64(3), p.VoluntarySwitches)
 	require.True(t, p.Known.Has(process.KnowsIO|process.KnowsRunDelay|process.KnowsSwitches))
 	require.Equal(t, "/bin/b", snap.Processes[1].Executable)
+	scanWithFewDescriptors(t)
+}
+
+// Kept files give way to what must be read.
+func scanWithFewDescriptors(t *testing.T) {
+	t.Helper()
+	tr := manyFakes(t, 60)
+	s := tr.open(Options{})
+	scan(t, s)
+	require.Equal(t, 60, s.kept)
+	tr.process(fake{pid: 30, comm: "a", running: 1, read: 3})
+	for pid := 61; pid <= 64; pid++ {
+		tr.process(fake{pid: pid, comm: "young"})
+	}
+	highest := int32(0)
+	for _, e := range s.entries {
+		highest = max(highest, e.kept[schedstatFile])
+	}
+	var before unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &before))
+	limit := unix.Rlimit{Cur: uint64(highest) + 1, Max: before.Max}
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+	for { // Those below are taken too.
+		if _, err := unix.Dup(0); err != nil {
+			break
+		}
+	}
+	snap, err := s.Scan()
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &before))
+	require.NoError(t, err)
+	require.Len(t, snap.Processes, 64)
+	require.Equal(t, int64(3), snap.Processes[29].ReadBytes)
+	require.Equal(t, 30, s.maxKept)
+	for range describeEvery {
+		require.Len(t, scan(t, s).Processes, 64)
+		require.LessOrEqual(t, s.kept, 30, "for good")
+	}
 }
 
 func TestShortagesNameTheirCure(t *testing.T) {

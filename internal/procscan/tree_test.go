@@ -43,6 +43,9 @@ type fake struct {
 	pid           int
 	comm          string
 	flags         int
+	state         string // "S" if empty
+	uid, tty      int
+	parent        int // 1 if zero
 	user, system  int // ticks
 	nice, threads int
 	start         int // ticks
@@ -58,9 +61,15 @@ type fake struct {
 }
 
 func (f fake) stat() string {
-	return fmt.Sprintf("%d (%s) S 1 %d %d 0 -1 %d 10 20 30 40 %d %d 50 60 20 %d %d 0 %d 4096000 %d "+
+	if f.state == "" {
+		f.state = "S"
+	}
+	if f.parent == 0 {
+		f.parent = 1
+	}
+	return fmt.Sprintf("%d (%s) %s %d %d %d %d -1 %d 10 20 30 40 %d %d 50 60 20 %d %d 0 %d 4096000 %d "+
 		"18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 0 0 0 %d 0 0 0 0 0 0 0 0 0 0\n",
-		f.pid, f.comm, f.pid, f.pid, f.flags, f.user, f.system, f.nice, f.threads, f.start, f.pages, f.block)
+		f.pid, f.comm, f.state, f.parent, f.pid, f.pid, f.tty, f.flags, f.user, f.system, f.nice, f.threads, f.start, f.pages, f.block)
 }
 
 func (f fake) io() string {
@@ -70,8 +79,8 @@ func (f fake) io() string {
 func (f fake) schedstat() string { return fmt.Sprintf("%d %d 5\n", f.running, f.wait) }
 
 func (f fake) status() string {
-	return fmt.Sprintf("Name:\tx\nTgid:\t%d\nCpus_allowed:\t3\nCpus_allowed_list:\t%s\nvoluntary_ctxt_switches:\t%d\nnonvoluntary_ctxt_switches:\t4\n",
-		f.pid, f.cpus, f.voluntary)
+	return fmt.Sprintf("Name:\tx\nTgid:\t%d\nUid:\t7\t%d\t8\t9\nCpus_allowed:\t3\nCpus_allowed_list:\t%s\nvoluntary_ctxt_switches:\t%d\nnonvoluntary_ctxt_switches:\t4\n",
+		f.pid, f.uid, f.cpus, f.voluntary)
 }
 
 func (tr tree) process(f fake) {

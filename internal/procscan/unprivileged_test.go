@@ -3,6 +3,7 @@ package procscan
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -64,4 +65,33 @@ func scanAsNobody(t *testing.T, processOfRoot string) {
 		require.Contains(t, found, self)
 		require.True(t, found[self].Known.Has(process.KnowsIO), "its own I/O is known")
 	}
+	askSeldom(t)
+}
+
+// askSeldom expects that what was refused is not asked for at each scan.
+func askSeldom(t *testing.T) {
+	t.Helper()
+	tr := newTree(t)
+	tr.process(fake{pid: 7, comm: "a"})
+	io := filepath.Join(tr.root, "7", "io")
+	require.NoError(t, os.Chmod(io, 0))
+	s := tr.open(Options{})
+	scan(t, s)
+	tr.process(fake{pid: 7, comm: "a", running: 1}) // so that it is described as a young one
+	snap := scan(t, s)
+	require.Equal(t, 1, snap.Unreadable)
+	require.NoError(t, os.Chmod(io, 0o600))
+	asked := 0
+	for i := range describeEvery {
+		tr.process(fake{pid: 7, comm: "a", running: i + 2, read: 5})
+		snap = scan(t, s)
+		if snap.Processes[0].Known.Has(process.KnowsIO) {
+			asked++
+		} else {
+			require.Zero(t, asked, "known again")
+			require.Equal(t, 1, snap.Unreadable)
+		}
+	}
+	require.Equal(t, int64(5), snap.Processes[0].ReadBytes)
+	require.Equal(t, 10, asked, "from its turn at scan 23 to scan 32")
 }

@@ -21,6 +21,25 @@ const (
 	CommandLineScrubbed CommandLine = "scrubbed" // without what looks like a secret
 )
 
+// Source says where processes are read from.
+type Source string
+
+// The values of Source.
+const (
+	SourceAuto   Source = "auto" // ebpf where this host and the privileges allow it
+	SourceProcfs Source = "procfs"
+	SourceEBPF   Source = "ebpf"
+)
+
+// Aggregation says what has series of its own.
+type Aggregation string
+
+// The values of Aggregation.
+const (
+	AggregationWorkload Aggregation = "workload" // units, containers and jobs
+	AggregationProcess  Aggregation = "process"
+)
+
 // Config configures the receiver.
 type Config struct {
 	scraperhelper.ControllerConfig `mapstructure:",squash"`
@@ -32,6 +51,25 @@ type Config struct {
 	RootPath string `mapstructure:"root_path"`
 	// CommandLine adds the arguments of processes to process.uptime.
 	CommandLine CommandLine `mapstructure:"command_line"`
+	// Source is where processes are read from.
+	Source Source `mapstructure:"source"`
+	// Aggregation is what has series of its own.
+	Aggregation Aggregation `mapstructure:"aggregation"`
+	// Network switches the bytes of sockets on.
+	Network bool `mapstructure:"network"`
+	// Top is how many of the largest users of each resource have series of their
+	// own. Backups, servers and what Keep selects have them always.
+	Top int `mapstructure:"top"`
+	// Limit is how many workloads or processes have series of their own at most;
+	// the rest is summed up. 0 stands for no limit, and then all have them.
+	Limit int `mapstructure:"limit"`
+	// Keep selects processes that always have series of their own, or whose
+	// workloads have.
+	Keep Match `mapstructure:"keep"`
+	// Include, if set, selects the only processes that are counted at all.
+	Include Match `mapstructure:"include"`
+	// Exclude selects processes that are not counted at all.
+	Exclude Match `mapstructure:"exclude"`
 }
 
 // Validate implements confmap.Validator.
@@ -45,7 +83,23 @@ func (c *Config) Validate() error {
 	default:
 		errs = append(errs, fmt.Errorf("command_line must be off or scrubbed; it is %q", c.CommandLine))
 	}
-	return errors.Join(errs...)
+	switch c.Source {
+	case SourceAuto, SourceProcfs, SourceEBPF:
+	default:
+		errs = append(errs, fmt.Errorf("source must be auto, procfs or ebpf; it is %q", c.Source))
+	}
+	switch c.Aggregation {
+	case AggregationWorkload, AggregationProcess:
+	default:
+		errs = append(errs, fmt.Errorf("aggregation must be workload or process; it is %q", c.Aggregation))
+	}
+	if c.Top < 0 {
+		errs = append(errs, fmt.Errorf("top must be 0 or more; it is %d", c.Top))
+	}
+	if c.Limit < 0 {
+		errs = append(errs, fmt.Errorf("limit must be 0, for none, or more; it is %d", c.Limit))
+	}
+	return errors.Join(append(errs, c.Keep.validate("keep"), c.Include.validate("include"), c.Exclude.validate("exclude"))...)
 }
 
 func createDefaultConfig() component.Config {
@@ -55,5 +109,10 @@ func createDefaultConfig() component.Config {
 		ControllerConfig:     controller,
 		MetricsBuilderConfig: metadata.NewDefaultMetricsBuilderConfig(),
 		CommandLine:          CommandLineOff,
+		Source:               SourceAuto,
+		Aggregation:          AggregationWorkload,
+		Network:              true,
+		Top:                  20,
+		Limit:                200,
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadata"
 )
 
-// source reads one file, or one kind of file, of the host.
-type source struct {
+// hostSource reads one file, or one kind of file, of the host.
+type hostSource struct {
 	metrics []string // what is missing without it
 	cure    string   // what makes it appear
 	record  func(at time.Time) error
@@ -30,6 +30,8 @@ type host struct {
 	disks blockdevice.FS
 
 	speeds       slow[map[string]float64]
+	bottom       slow[map[string]bool]
+	passed       traffic // over the bottom links, at the last scrape
 	capabilities slow[[]capability]
 }
 
@@ -45,12 +47,13 @@ func newHost(root hostRoot, mb *metadata.MetricsBuilder) (*host, error) {
 	}
 	h := &host{root: root, mb: mb, proc: proc, disks: disks}
 	h.speeds.read = h.linkSpeeds
+	h.bottom.read = h.bottomLinks
 	h.capabilities.read = root.capabilities
 	return h, nil
 }
 
-func (h *host) sources() []source {
-	return []source{
+func (h *host) sources() []hostSource {
+	return []hostSource{
 		{
 			metrics: []string{"system.cpu.time", "system.cpu.logical.count"},
 			cure:    "mount the host's proc file system, and check root_path",
@@ -127,10 +130,10 @@ func (h *host) recordPressure(at time.Time) error {
 			return err
 		}
 		if psi.Some != nil {
-			h.mb.RecordRootcausePressureStallTimeDataPoint(ts, microseconds(psi.Some.Total), resource, metadata.AttributeRootcausePressureLevelSome)
+			h.mb.RecordRootcausePressureStallTimeDataPoint(ts, microseconds(psi.Some.Total), resource, metadata.AttributeRootcausePressureLevelSome, "")
 		}
 		if psi.Full != nil { // of cpu only since Linux 5.13
-			h.mb.RecordRootcausePressureStallTimeDataPoint(ts, microseconds(psi.Full.Total), resource, metadata.AttributeRootcausePressureLevelFull)
+			h.mb.RecordRootcausePressureStallTimeDataPoint(ts, microseconds(psi.Full.Total), resource, metadata.AttributeRootcausePressureLevelFull, "")
 		}
 	}
 	return nil

@@ -22,10 +22,19 @@ func (h *host) recordNetwork(at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("read net/dev: %w", err)
 	}
+	h.passed = traffic{}
+	bottom, err := h.bottom.get(at)
+	if err != nil {
+		bottom = nil // without the sys file system nobody knows which links are stacked
+	}
 	const receive, transmit = metadata.AttributeNetworkIoDirectionReceive, metadata.AttributeNetworkIoDirectionTransmit
 	ts := pcommon.NewTimestampFromTime(at)
 	for _, name := range slices.Sorted(maps.Keys(dev)) {
 		l := dev[name]
+		if bottom[name] {
+			h.passed.received += count(l.RxBytes)
+			h.passed.transmitted += count(l.TxBytes)
+		}
 		h.mb.RecordSystemNetworkIoDataPoint(ts, count(l.RxBytes), name, receive)
 		h.mb.RecordSystemNetworkIoDataPoint(ts, count(l.TxBytes), name, transmit)
 		h.mb.RecordSystemNetworkErrorsDataPoint(ts, count(l.RxErrors), name, receive)
@@ -61,6 +70,48 @@ func (h *host) recordSpeeds(at time.Time) error {
 	}
 	return nil
 }
+
+// bottomLinks are the loopback link and those of hardware: what is stacked on
+// them (bridges, bonds, VLANs, tunnels) carries the same bytes again, and the
+// links of other network namespaces carry what their processes sent.
+func (h *host) bottomLinks() (map[string]bool, error) {
+	links, err := os.ReadDir(h.root.sys("class", "net"))
+	if err != nil {
+		return nil, err
+	}
+	bottom := map[string]bool{}
+	for _, l := range links {
+		if l.Name() == "lo" || h.root.exists(h.root.sys("class", "net", l.Name(), "device")) {
+			bottom[l.Name()] = true
+		}
+	}
+	return bottom, nil
+}
+
+// traffic is bytes in both directions.
+type traffic struct {
+	received, transmitted int64
+}
+
+// unattributed accounts for what went over the links and belongs to no process
+// that is known.
+type unattributed struct {
+	links, processes traffic // at the last scrape
+	rest             traffic
+	known            bool
+}
+
+// post takes the counters of a scrape. Counters that went back, as those of a
+// link that was removed, count nothing.
+func (u *unattributed) post(links, processes traffic) {
+	if u.known {
+		u.rest.received += excess(links.received-u.links.received, processes.received-u.processes.received)
+		u.rest.transmitted += excess(links.transmitted-u.links.transmitted, processes.transmitted-u.processes.transmitted)
+	}
+	u.links, u.processes, u.known = links, processes, true
+}
+
+func excess(links, processes int64) int64 { return max(0, links-max(0, processes)) }
 
 // linkSpeeds has the bytes per second of each link whose speed is real: that of
 // hardware, and of what is stacked on it (bond, VLAN, bridge). veth and tun

@@ -127,6 +127,26 @@ func (ms *ProcessMemoryVirtualMetricConfig) Unmarshal(parser *confmap.Conf) erro
 	return nil
 }
 
+// ProcessNetworkIoMetricConfig provides config for the process.network.io metric.
+type ProcessNetworkIoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessNetworkIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // ProcessPagingFaultsMetricConfig provides config for the process.paging.faults metric.
 type ProcessPagingFaultsMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -187,6 +207,26 @@ func (ms *ProcessUptimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
+// RootcauseBackendMetricConfig provides config for the rootcause.backend metric.
+type RootcauseBackendMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseBackendMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // RootcauseHostCapabilityMetricConfig provides config for the rootcause.host.capability metric.
 type RootcauseHostCapabilityMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -194,6 +234,26 @@ type RootcauseHostCapabilityMetricConfig struct {
 }
 
 func (ms *RootcauseHostCapabilityMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// RootcauseNetworkUnattributedIoMetricConfig provides config for the rootcause.network.unattributed.io metric.
+type RootcauseNetworkUnattributedIoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseNetworkUnattributedIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -227,6 +287,46 @@ func (ms *RootcausePressureStallTimeMetricConfig) Unmarshal(parser *confmap.Conf
 	return nil
 }
 
+// RootcauseProcessTCPRetransmitsMetricConfig provides config for the rootcause.process.tcp.retransmits metric.
+type RootcauseProcessTCPRetransmitsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseProcessTCPRetransmitsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// RootcauseProcessTCPRttMetricConfig provides config for the rootcause.process.tcp.rtt metric.
+type RootcauseProcessTCPRttMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseProcessTCPRttMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // RootcauseProcessWaitTimeMetricConfig provides config for the rootcause.process.wait.time metric.
 type RootcauseProcessWaitTimeMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -234,6 +334,166 @@ type RootcauseProcessWaitTimeMetricConfig struct {
 }
 
 func (ms *RootcauseProcessWaitTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// RootcauseWorkloadCPUTimeMetricConfig provides config for the rootcause.workload.cpu.time metric.
+type RootcauseWorkloadCPUTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseWorkloadCPUTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// RootcauseWorkloadDiskIoMetricConfig provides config for the rootcause.workload.disk.io metric.
+type RootcauseWorkloadDiskIoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseWorkloadDiskIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// RootcauseWorkloadMemoryResidentMetricConfig provides config for the rootcause.workload.memory.resident metric.
+type RootcauseWorkloadMemoryResidentMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseWorkloadMemoryResidentMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// RootcauseWorkloadNetworkIoMetricConfig provides config for the rootcause.workload.network.io metric.
+type RootcauseWorkloadNetworkIoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseWorkloadNetworkIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// RootcauseWorkloadPagingFaultsMetricConfig provides config for the rootcause.workload.paging.faults metric.
+type RootcauseWorkloadPagingFaultsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseWorkloadPagingFaultsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// RootcauseWorkloadProcessCountMetricConfig provides config for the rootcause.workload.process.count metric.
+type RootcauseWorkloadProcessCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseWorkloadProcessCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// RootcauseWorkloadTCPRetransmitsMetricConfig provides config for the rootcause.workload.tcp.retransmits metric.
+type RootcauseWorkloadTCPRetransmitsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseWorkloadTCPRetransmitsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// RootcauseWorkloadWaitTimeMetricConfig provides config for the rootcause.workload.wait.time metric.
+type RootcauseWorkloadWaitTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseWorkloadWaitTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -509,31 +769,44 @@ func (ms *SystemPagingOperationsMetricConfig) Unmarshal(parser *confmap.Conf) er
 
 // MetricsConfig provides config for procfs metrics.
 type MetricsConfig struct {
-	HwNetworkBandwidthLimit     HwNetworkBandwidthLimitMetricConfig     `mapstructure:"hw.network.bandwidth.limit"`
-	ProcessContextSwitches      ProcessContextSwitchesMetricConfig      `mapstructure:"process.context_switches"`
-	ProcessCPUTime              ProcessCPUTimeMetricConfig              `mapstructure:"process.cpu.time"`
-	ProcessDiskIo               ProcessDiskIoMetricConfig               `mapstructure:"process.disk.io"`
-	ProcessMemoryUsage          ProcessMemoryUsageMetricConfig          `mapstructure:"process.memory.usage"`
-	ProcessMemoryVirtual        ProcessMemoryVirtualMetricConfig        `mapstructure:"process.memory.virtual"`
-	ProcessPagingFaults         ProcessPagingFaultsMetricConfig         `mapstructure:"process.paging.faults"`
-	ProcessThreadCount          ProcessThreadCountMetricConfig          `mapstructure:"process.thread.count"`
-	ProcessUptime               ProcessUptimeMetricConfig               `mapstructure:"process.uptime"`
-	RootcauseHostCapability     RootcauseHostCapabilityMetricConfig     `mapstructure:"rootcause.host.capability"`
-	RootcausePressureStallTime  RootcausePressureStallTimeMetricConfig  `mapstructure:"rootcause.pressure.stall.time"`
-	RootcauseProcessWaitTime    RootcauseProcessWaitTimeMetricConfig    `mapstructure:"rootcause.process.wait.time"`
-	SystemCPULogicalCount       SystemCPULogicalCountMetricConfig       `mapstructure:"system.cpu.logical.count"`
-	SystemCPUTime               SystemCPUTimeMetricConfig               `mapstructure:"system.cpu.time"`
-	SystemDiskIo                SystemDiskIoMetricConfig                `mapstructure:"system.disk.io"`
-	SystemDiskIoTime            SystemDiskIoTimeMetricConfig            `mapstructure:"system.disk.io_time"`
-	SystemDiskOperationTime     SystemDiskOperationTimeMetricConfig     `mapstructure:"system.disk.operation_time"`
-	SystemDiskOperations        SystemDiskOperationsMetricConfig        `mapstructure:"system.disk.operations"`
-	SystemDiskPendingOperations SystemDiskPendingOperationsMetricConfig `mapstructure:"system.disk.pending_operations"`
-	SystemDiskWeightedIoTime    SystemDiskWeightedIoTimeMetricConfig    `mapstructure:"system.disk.weighted_io_time"`
-	SystemNetworkErrors         SystemNetworkErrorsMetricConfig         `mapstructure:"system.network.errors"`
-	SystemNetworkIo             SystemNetworkIoMetricConfig             `mapstructure:"system.network.io"`
-	SystemNetworkPacketDropped  SystemNetworkPacketDroppedMetricConfig  `mapstructure:"system.network.packet.dropped"`
-	SystemPagingFaults          SystemPagingFaultsMetricConfig          `mapstructure:"system.paging.faults"`
-	SystemPagingOperations      SystemPagingOperationsMetricConfig      `mapstructure:"system.paging.operations"`
+	HwNetworkBandwidthLimit         HwNetworkBandwidthLimitMetricConfig         `mapstructure:"hw.network.bandwidth.limit"`
+	ProcessContextSwitches          ProcessContextSwitchesMetricConfig          `mapstructure:"process.context_switches"`
+	ProcessCPUTime                  ProcessCPUTimeMetricConfig                  `mapstructure:"process.cpu.time"`
+	ProcessDiskIo                   ProcessDiskIoMetricConfig                   `mapstructure:"process.disk.io"`
+	ProcessMemoryUsage              ProcessMemoryUsageMetricConfig              `mapstructure:"process.memory.usage"`
+	ProcessMemoryVirtual            ProcessMemoryVirtualMetricConfig            `mapstructure:"process.memory.virtual"`
+	ProcessNetworkIo                ProcessNetworkIoMetricConfig                `mapstructure:"process.network.io"`
+	ProcessPagingFaults             ProcessPagingFaultsMetricConfig             `mapstructure:"process.paging.faults"`
+	ProcessThreadCount              ProcessThreadCountMetricConfig              `mapstructure:"process.thread.count"`
+	ProcessUptime                   ProcessUptimeMetricConfig                   `mapstructure:"process.uptime"`
+	RootcauseBackend                RootcauseBackendMetricConfig                `mapstructure:"rootcause.backend"`
+	RootcauseHostCapability         RootcauseHostCapabilityMetricConfig         `mapstructure:"rootcause.host.capability"`
+	RootcauseNetworkUnattributedIo  RootcauseNetworkUnattributedIoMetricConfig  `mapstructure:"rootcause.network.unattributed.io"`
+	RootcausePressureStallTime      RootcausePressureStallTimeMetricConfig      `mapstructure:"rootcause.pressure.stall.time"`
+	RootcauseProcessTCPRetransmits  RootcauseProcessTCPRetransmitsMetricConfig  `mapstructure:"rootcause.process.tcp.retransmits"`
+	RootcauseProcessTCPRtt          RootcauseProcessTCPRttMetricConfig          `mapstructure:"rootcause.process.tcp.rtt"`
+	RootcauseProcessWaitTime        RootcauseProcessWaitTimeMetricConfig        `mapstructure:"rootcause.process.wait.time"`
+	RootcauseWorkloadCPUTime        RootcauseWorkloadCPUTimeMetricConfig        `mapstructure:"rootcause.workload.cpu.time"`
+	RootcauseWorkloadDiskIo         RootcauseWorkloadDiskIoMetricConfig         `mapstructure:"rootcause.workload.disk.io"`
+	RootcauseWorkloadMemoryResident RootcauseWorkloadMemoryResidentMetricConfig `mapstructure:"rootcause.workload.memory.resident"`
+	RootcauseWorkloadNetworkIo      RootcauseWorkloadNetworkIoMetricConfig      `mapstructure:"rootcause.workload.network.io"`
+	RootcauseWorkloadPagingFaults   RootcauseWorkloadPagingFaultsMetricConfig   `mapstructure:"rootcause.workload.paging.faults"`
+	RootcauseWorkloadProcessCount   RootcauseWorkloadProcessCountMetricConfig   `mapstructure:"rootcause.workload.process.count"`
+	RootcauseWorkloadTCPRetransmits RootcauseWorkloadTCPRetransmitsMetricConfig `mapstructure:"rootcause.workload.tcp.retransmits"`
+	RootcauseWorkloadWaitTime       RootcauseWorkloadWaitTimeMetricConfig       `mapstructure:"rootcause.workload.wait.time"`
+	SystemCPULogicalCount           SystemCPULogicalCountMetricConfig           `mapstructure:"system.cpu.logical.count"`
+	SystemCPUTime                   SystemCPUTimeMetricConfig                   `mapstructure:"system.cpu.time"`
+	SystemDiskIo                    SystemDiskIoMetricConfig                    `mapstructure:"system.disk.io"`
+	SystemDiskIoTime                SystemDiskIoTimeMetricConfig                `mapstructure:"system.disk.io_time"`
+	SystemDiskOperationTime         SystemDiskOperationTimeMetricConfig         `mapstructure:"system.disk.operation_time"`
+	SystemDiskOperations            SystemDiskOperationsMetricConfig            `mapstructure:"system.disk.operations"`
+	SystemDiskPendingOperations     SystemDiskPendingOperationsMetricConfig     `mapstructure:"system.disk.pending_operations"`
+	SystemDiskWeightedIoTime        SystemDiskWeightedIoTimeMetricConfig        `mapstructure:"system.disk.weighted_io_time"`
+	SystemNetworkErrors             SystemNetworkErrorsMetricConfig             `mapstructure:"system.network.errors"`
+	SystemNetworkIo                 SystemNetworkIoMetricConfig                 `mapstructure:"system.network.io"`
+	SystemNetworkPacketDropped      SystemNetworkPacketDroppedMetricConfig      `mapstructure:"system.network.packet.dropped"`
+	SystemPagingFaults              SystemPagingFaultsMetricConfig              `mapstructure:"system.paging.faults"`
+	SystemPagingOperations          SystemPagingOperationsMetricConfig          `mapstructure:"system.paging.operations"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
@@ -556,6 +829,9 @@ func DefaultMetricsConfig() MetricsConfig {
 		ProcessMemoryVirtual: ProcessMemoryVirtualMetricConfig{
 			Enabled: true,
 		},
+		ProcessNetworkIo: ProcessNetworkIoMetricConfig{
+			Enabled: true,
+		},
 		ProcessPagingFaults: ProcessPagingFaultsMetricConfig{
 			Enabled: true,
 		},
@@ -565,13 +841,49 @@ func DefaultMetricsConfig() MetricsConfig {
 		ProcessUptime: ProcessUptimeMetricConfig{
 			Enabled: true,
 		},
+		RootcauseBackend: RootcauseBackendMetricConfig{
+			Enabled: true,
+		},
 		RootcauseHostCapability: RootcauseHostCapabilityMetricConfig{
+			Enabled: true,
+		},
+		RootcauseNetworkUnattributedIo: RootcauseNetworkUnattributedIoMetricConfig{
 			Enabled: true,
 		},
 		RootcausePressureStallTime: RootcausePressureStallTimeMetricConfig{
 			Enabled: true,
 		},
+		RootcauseProcessTCPRetransmits: RootcauseProcessTCPRetransmitsMetricConfig{
+			Enabled: true,
+		},
+		RootcauseProcessTCPRtt: RootcauseProcessTCPRttMetricConfig{
+			Enabled: true,
+		},
 		RootcauseProcessWaitTime: RootcauseProcessWaitTimeMetricConfig{
+			Enabled: true,
+		},
+		RootcauseWorkloadCPUTime: RootcauseWorkloadCPUTimeMetricConfig{
+			Enabled: true,
+		},
+		RootcauseWorkloadDiskIo: RootcauseWorkloadDiskIoMetricConfig{
+			Enabled: true,
+		},
+		RootcauseWorkloadMemoryResident: RootcauseWorkloadMemoryResidentMetricConfig{
+			Enabled: true,
+		},
+		RootcauseWorkloadNetworkIo: RootcauseWorkloadNetworkIoMetricConfig{
+			Enabled: true,
+		},
+		RootcauseWorkloadPagingFaults: RootcauseWorkloadPagingFaultsMetricConfig{
+			Enabled: true,
+		},
+		RootcauseWorkloadProcessCount: RootcauseWorkloadProcessCountMetricConfig{
+			Enabled: true,
+		},
+		RootcauseWorkloadTCPRetransmits: RootcauseWorkloadTCPRetransmitsMetricConfig{
+			Enabled: true,
+		},
+		RootcauseWorkloadWaitTime: RootcauseWorkloadWaitTimeMetricConfig{
 			Enabled: true,
 		},
 		SystemCPULogicalCount: SystemCPULogicalCountMetricConfig{

@@ -44,6 +44,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					ProcessMemoryVirtual: ProcessMemoryVirtualMetricConfig{
 						Enabled: true,
 					},
+					ProcessNetworkIo: ProcessNetworkIoMetricConfig{
+						Enabled: true,
+					},
 					ProcessPagingFaults: ProcessPagingFaultsMetricConfig{
 						Enabled: true,
 					},
@@ -53,13 +56,49 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					ProcessUptime: ProcessUptimeMetricConfig{
 						Enabled: true,
 					},
+					RootcauseBackend: RootcauseBackendMetricConfig{
+						Enabled: true,
+					},
 					RootcauseHostCapability: RootcauseHostCapabilityMetricConfig{
+						Enabled: true,
+					},
+					RootcauseNetworkUnattributedIo: RootcauseNetworkUnattributedIoMetricConfig{
 						Enabled: true,
 					},
 					RootcausePressureStallTime: RootcausePressureStallTimeMetricConfig{
 						Enabled: true,
 					},
+					RootcauseProcessTCPRetransmits: RootcauseProcessTCPRetransmitsMetricConfig{
+						Enabled: true,
+					},
+					RootcauseProcessTCPRtt: RootcauseProcessTCPRttMetricConfig{
+						Enabled: true,
+					},
 					RootcauseProcessWaitTime: RootcauseProcessWaitTimeMetricConfig{
+						Enabled: true,
+					},
+					RootcauseWorkloadCPUTime: RootcauseWorkloadCPUTimeMetricConfig{
+						Enabled: true,
+					},
+					RootcauseWorkloadDiskIo: RootcauseWorkloadDiskIoMetricConfig{
+						Enabled: true,
+					},
+					RootcauseWorkloadMemoryResident: RootcauseWorkloadMemoryResidentMetricConfig{
+						Enabled: true,
+					},
+					RootcauseWorkloadNetworkIo: RootcauseWorkloadNetworkIoMetricConfig{
+						Enabled: true,
+					},
+					RootcauseWorkloadPagingFaults: RootcauseWorkloadPagingFaultsMetricConfig{
+						Enabled: true,
+					},
+					RootcauseWorkloadProcessCount: RootcauseWorkloadProcessCountMetricConfig{
+						Enabled: true,
+					},
+					RootcauseWorkloadTCPRetransmits: RootcauseWorkloadTCPRetransmitsMetricConfig{
+						Enabled: true,
+					},
+					RootcauseWorkloadWaitTime: RootcauseWorkloadWaitTimeMetricConfig{
 						Enabled: true,
 					},
 					SystemCPULogicalCount: SystemCPULogicalCountMetricConfig{
@@ -130,6 +169,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					ProcessMemoryVirtual: ProcessMemoryVirtualMetricConfig{
 						Enabled: false,
 					},
+					ProcessNetworkIo: ProcessNetworkIoMetricConfig{
+						Enabled: false,
+					},
 					ProcessPagingFaults: ProcessPagingFaultsMetricConfig{
 						Enabled: false,
 					},
@@ -139,13 +181,49 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					ProcessUptime: ProcessUptimeMetricConfig{
 						Enabled: false,
 					},
+					RootcauseBackend: RootcauseBackendMetricConfig{
+						Enabled: false,
+					},
 					RootcauseHostCapability: RootcauseHostCapabilityMetricConfig{
+						Enabled: false,
+					},
+					RootcauseNetworkUnattributedIo: RootcauseNetworkUnattributedIoMetricConfig{
 						Enabled: false,
 					},
 					RootcausePressureStallTime: RootcausePressureStallTimeMetricConfig{
 						Enabled: false,
 					},
+					RootcauseProcessTCPRetransmits: RootcauseProcessTCPRetransmitsMetricConfig{
+						Enabled: false,
+					},
+					RootcauseProcessTCPRtt: RootcauseProcessTCPRttMetricConfig{
+						Enabled: false,
+					},
 					RootcauseProcessWaitTime: RootcauseProcessWaitTimeMetricConfig{
+						Enabled: false,
+					},
+					RootcauseWorkloadCPUTime: RootcauseWorkloadCPUTimeMetricConfig{
+						Enabled: false,
+					},
+					RootcauseWorkloadDiskIo: RootcauseWorkloadDiskIoMetricConfig{
+						Enabled: false,
+					},
+					RootcauseWorkloadMemoryResident: RootcauseWorkloadMemoryResidentMetricConfig{
+						Enabled: false,
+					},
+					RootcauseWorkloadNetworkIo: RootcauseWorkloadNetworkIoMetricConfig{
+						Enabled: false,
+					},
+					RootcauseWorkloadPagingFaults: RootcauseWorkloadPagingFaultsMetricConfig{
+						Enabled: false,
+					},
+					RootcauseWorkloadProcessCount: RootcauseWorkloadProcessCountMetricConfig{
+						Enabled: false,
+					},
+					RootcauseWorkloadTCPRetransmits: RootcauseWorkloadTCPRetransmitsMetricConfig{
+						Enabled: false,
+					},
+					RootcauseWorkloadWaitTime: RootcauseWorkloadWaitTimeMetricConfig{
 						Enabled: false,
 					},
 					SystemCPULogicalCount: SystemCPULogicalCountMetricConfig{
@@ -198,7 +276,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwNetworkBandwidthLimitMetricConfig{}, ProcessContextSwitchesMetricConfig{}, ProcessCPUTimeMetricConfig{}, ProcessDiskIoMetricConfig{}, ProcessMemoryUsageMetricConfig{}, ProcessMemoryVirtualMetricConfig{}, ProcessPagingFaultsMetricConfig{}, ProcessThreadCountMetricConfig{}, ProcessUptimeMetricConfig{}, RootcauseHostCapabilityMetricConfig{}, RootcausePressureStallTimeMetricConfig{}, RootcauseProcessWaitTimeMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemNetworkErrorsMetricConfig{}, SystemNetworkIoMetricConfig{}, SystemNetworkPacketDroppedMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingOperationsMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwNetworkBandwidthLimitMetricConfig{}, ProcessContextSwitchesMetricConfig{}, ProcessCPUTimeMetricConfig{}, ProcessDiskIoMetricConfig{}, ProcessMemoryUsageMetricConfig{}, ProcessMemoryVirtualMetricConfig{}, ProcessNetworkIoMetricConfig{}, ProcessPagingFaultsMetricConfig{}, ProcessThreadCountMetricConfig{}, ProcessUptimeMetricConfig{}, RootcauseBackendMetricConfig{}, RootcauseHostCapabilityMetricConfig{}, RootcauseNetworkUnattributedIoMetricConfig{}, RootcausePressureStallTimeMetricConfig{}, RootcauseProcessTCPRetransmitsMetricConfig{}, RootcauseProcessTCPRttMetricConfig{}, RootcauseProcessWaitTimeMetricConfig{}, RootcauseWorkloadCPUTimeMetricConfig{}, RootcauseWorkloadDiskIoMetricConfig{}, RootcauseWorkloadMemoryResidentMetricConfig{}, RootcauseWorkloadNetworkIoMetricConfig{}, RootcauseWorkloadPagingFaultsMetricConfig{}, RootcauseWorkloadProcessCountMetricConfig{}, RootcauseWorkloadTCPRetransmitsMetricConfig{}, RootcauseWorkloadWaitTimeMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemNetworkErrorsMetricConfig{}, SystemNetworkIoMetricConfig{}, SystemNetworkPacketDroppedMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingOperationsMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

@@ -116,6 +116,66 @@ var MapAttributeNetworkIoDirection = map[string]AttributeNetworkIoDirection{
 	"transmit": AttributeNetworkIoDirectionTransmit,
 }
 
+// AttributeNetworkTransport specifies the value network.transport attribute.
+type AttributeNetworkTransport int
+
+const (
+	_ AttributeNetworkTransport = iota
+	AttributeNetworkTransportTCP
+	AttributeNetworkTransportUDP
+)
+
+// String returns the string representation of the AttributeNetworkTransport.
+func (av AttributeNetworkTransport) String() string {
+	switch av {
+	case AttributeNetworkTransportTCP:
+		return "tcp"
+	case AttributeNetworkTransportUDP:
+		return "udp"
+	}
+	return ""
+}
+
+// MapAttributeNetworkTransport is a helper map of string to AttributeNetworkTransport attribute value.
+var MapAttributeNetworkTransport = map[string]AttributeNetworkTransport{
+	"tcp": AttributeNetworkTransportTCP,
+	"udp": AttributeNetworkTransportUDP,
+}
+
+// AttributePart specifies the value part attribute.
+type AttributePart int
+
+const (
+	_ AttributePart = iota
+	AttributePartProcesses
+	AttributePartNetwork
+	AttributePartWorkloads
+	AttributePartHost
+)
+
+// String returns the string representation of the AttributePart.
+func (av AttributePart) String() string {
+	switch av {
+	case AttributePartProcesses:
+		return "processes"
+	case AttributePartNetwork:
+		return "network"
+	case AttributePartWorkloads:
+		return "workloads"
+	case AttributePartHost:
+		return "host"
+	}
+	return ""
+}
+
+// MapAttributePart is a helper map of string to AttributePart attribute value.
+var MapAttributePart = map[string]AttributePart{
+	"processes": AttributePartProcesses,
+	"network":   AttributePartNetwork,
+	"workloads": AttributePartWorkloads,
+	"host":      AttributePartHost,
+}
+
 // AttributeProcessContextSwitchType specifies the value process.context_switch.type attribute.
 type AttributeProcessContextSwitchType int
 
@@ -259,6 +319,8 @@ const (
 	_ AttributeRootcauseWaitType = iota
 	AttributeRootcauseWaitTypeRunQueue
 	AttributeRootcauseWaitTypeBlockIo
+	AttributeRootcauseWaitTypeSwap
+	AttributeRootcauseWaitTypeThrashing
 )
 
 // String returns the string representation of the AttributeRootcauseWaitType.
@@ -268,6 +330,10 @@ func (av AttributeRootcauseWaitType) String() string {
 		return "run_queue"
 	case AttributeRootcauseWaitTypeBlockIo:
 		return "block_io"
+	case AttributeRootcauseWaitTypeSwap:
+		return "swap"
+	case AttributeRootcauseWaitTypeThrashing:
+		return "thrashing"
 	}
 	return ""
 }
@@ -276,6 +342,76 @@ func (av AttributeRootcauseWaitType) String() string {
 var MapAttributeRootcauseWaitType = map[string]AttributeRootcauseWaitType{
 	"run_queue": AttributeRootcauseWaitTypeRunQueue,
 	"block_io":  AttributeRootcauseWaitTypeBlockIo,
+	"swap":      AttributeRootcauseWaitTypeSwap,
+	"thrashing": AttributeRootcauseWaitTypeThrashing,
+}
+
+// AttributeRootcauseWorkloadType specifies the value rootcause.workload.type attribute.
+type AttributeRootcauseWorkloadType int
+
+const (
+	_ AttributeRootcauseWorkloadType = iota
+	AttributeRootcauseWorkloadTypeUnit
+	AttributeRootcauseWorkloadTypeContainer
+	AttributeRootcauseWorkloadTypeCron
+	AttributeRootcauseWorkloadTypeJob
+	AttributeRootcauseWorkloadTypeKernel
+	AttributeRootcauseWorkloadTypeOther
+)
+
+// String returns the string representation of the AttributeRootcauseWorkloadType.
+func (av AttributeRootcauseWorkloadType) String() string {
+	switch av {
+	case AttributeRootcauseWorkloadTypeUnit:
+		return "unit"
+	case AttributeRootcauseWorkloadTypeContainer:
+		return "container"
+	case AttributeRootcauseWorkloadTypeCron:
+		return "cron"
+	case AttributeRootcauseWorkloadTypeJob:
+		return "job"
+	case AttributeRootcauseWorkloadTypeKernel:
+		return "kernel"
+	case AttributeRootcauseWorkloadTypeOther:
+		return "other"
+	}
+	return ""
+}
+
+// MapAttributeRootcauseWorkloadType is a helper map of string to AttributeRootcauseWorkloadType attribute value.
+var MapAttributeRootcauseWorkloadType = map[string]AttributeRootcauseWorkloadType{
+	"unit":      AttributeRootcauseWorkloadTypeUnit,
+	"container": AttributeRootcauseWorkloadTypeContainer,
+	"cron":      AttributeRootcauseWorkloadTypeCron,
+	"job":       AttributeRootcauseWorkloadTypeJob,
+	"kernel":    AttributeRootcauseWorkloadTypeKernel,
+	"other":     AttributeRootcauseWorkloadTypeOther,
+}
+
+// AttributeSource specifies the value source attribute.
+type AttributeSource int
+
+const (
+	_ AttributeSource = iota
+	AttributeSourceProcfs
+	AttributeSourceEbpf
+)
+
+// String returns the string representation of the AttributeSource.
+func (av AttributeSource) String() string {
+	switch av {
+	case AttributeSourceProcfs:
+		return "procfs"
+	case AttributeSourceEbpf:
+		return "ebpf"
+	}
+	return ""
+}
+
+// MapAttributeSource is a helper map of string to AttributeSource attribute value.
+var MapAttributeSource = map[string]AttributeSource{
+	"procfs": AttributeSourceProcfs,
+	"ebpf":   AttributeSourceEbpf,
 }
 
 // AttributeSystemPagingDirection specifies the value system.paging.direction attribute.
@@ -355,6 +491,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "process.memory.virtual",
 		Attributes: []string{"process.pid", "process.creation.time", "process.executable.name"},
 	},
+	ProcessNetworkIo: metricInfo{
+		Name:       "process.network.io",
+		Attributes: []string{"process.pid", "process.creation.time", "process.executable.name", "network.io.direction", "network.transport"},
+	},
 	ProcessPagingFaults: metricInfo{
 		Name:       "process.paging.faults",
 		Attributes: []string{"process.pid", "process.creation.time", "process.executable.name", "system.paging.fault.type"},
@@ -365,19 +505,67 @@ var MetricsInfo = metricsInfo{
 	},
 	ProcessUptime: metricInfo{
 		Name:       "process.uptime",
-		Attributes: []string{"process.pid", "process.creation.time", "process.executable.name", "process.parent_pid", "process.group_leader.pid", "process.session_leader.pid", "process.linux.cgroup", "rootcause.process.cpus_allowed", "rootcause.process.nice", "process.executable.path", "process.command_args"},
+		Attributes: []string{"process.pid", "process.creation.time", "process.executable.name", "process.parent_pid", "process.group_leader.pid", "process.session_leader.pid", "process.linux.cgroup", "rootcause.process.cpus_allowed", "rootcause.process.nice", "rootcause.workload", "rootcause.workload.type", "rootcause.workload.pid", "process.user.id", "rootcause.process.io_priority", "rootcause.process.thread_nice", "rootcause.process.thread_io_priority", "process.executable.path", "process.command_args"},
+	},
+	RootcauseBackend: metricInfo{
+		Name:       "rootcause.backend",
+		Attributes: []string{"process.pid", "process.creation.time", "process.executable.name", "rootcause.backend.client.pid", "rootcause.backend.client.creation.time", "rootcause.backend.client.name", "rootcause.backend.shared"},
 	},
 	RootcauseHostCapability: metricInfo{
 		Name:       "rootcause.host.capability",
 		Attributes: []string{"rootcause.capability"},
 	},
+	RootcauseNetworkUnattributedIo: metricInfo{
+		Name:       "rootcause.network.unattributed.io",
+		Attributes: []string{"network.io.direction"},
+	},
 	RootcausePressureStallTime: metricInfo{
 		Name:       "rootcause.pressure.stall.time",
-		Attributes: []string{"rootcause.pressure.resource", "rootcause.pressure.level"},
+		Attributes: []string{"rootcause.pressure.resource", "rootcause.pressure.level", "process.linux.cgroup"},
+	},
+	RootcauseProcessTCPRetransmits: metricInfo{
+		Name:       "rootcause.process.tcp.retransmits",
+		Attributes: []string{"process.pid", "process.creation.time", "process.executable.name"},
+	},
+	RootcauseProcessTCPRtt: metricInfo{
+		Name:       "rootcause.process.tcp.rtt",
+		Attributes: []string{"process.pid", "process.creation.time", "process.executable.name"},
 	},
 	RootcauseProcessWaitTime: metricInfo{
 		Name:       "rootcause.process.wait.time",
 		Attributes: []string{"process.pid", "process.creation.time", "process.executable.name", "rootcause.wait.type"},
+	},
+	RootcauseWorkloadCPUTime: metricInfo{
+		Name:       "rootcause.workload.cpu.time",
+		Attributes: []string{"rootcause.workload", "rootcause.workload.type", "rootcause.workload.pid", "cpu.mode"},
+	},
+	RootcauseWorkloadDiskIo: metricInfo{
+		Name:       "rootcause.workload.disk.io",
+		Attributes: []string{"rootcause.workload", "rootcause.workload.type", "rootcause.workload.pid", "disk.io.direction"},
+	},
+	RootcauseWorkloadMemoryResident: metricInfo{
+		Name:       "rootcause.workload.memory.resident",
+		Attributes: []string{"rootcause.workload", "rootcause.workload.type", "rootcause.workload.pid"},
+	},
+	RootcauseWorkloadNetworkIo: metricInfo{
+		Name:       "rootcause.workload.network.io",
+		Attributes: []string{"rootcause.workload", "rootcause.workload.type", "rootcause.workload.pid", "network.io.direction", "network.transport"},
+	},
+	RootcauseWorkloadPagingFaults: metricInfo{
+		Name:       "rootcause.workload.paging.faults",
+		Attributes: []string{"rootcause.workload", "rootcause.workload.type", "rootcause.workload.pid", "system.paging.fault.type"},
+	},
+	RootcauseWorkloadProcessCount: metricInfo{
+		Name:       "rootcause.workload.process.count",
+		Attributes: []string{"rootcause.workload", "rootcause.workload.type", "rootcause.workload.pid", "process.linux.cgroup", "rootcause.workload.timer", "rootcause.workload.runtime"},
+	},
+	RootcauseWorkloadTCPRetransmits: metricInfo{
+		Name:       "rootcause.workload.tcp.retransmits",
+		Attributes: []string{"rootcause.workload", "rootcause.workload.type", "rootcause.workload.pid"},
+	},
+	RootcauseWorkloadWaitTime: metricInfo{
+		Name:       "rootcause.workload.wait.time",
+		Attributes: []string{"rootcause.workload", "rootcause.workload.type", "rootcause.workload.pid", "rootcause.wait.type"},
 	},
 	SystemCPULogicalCount: metricInfo{
 		Name: "system.cpu.logical.count",
@@ -433,31 +621,44 @@ var MetricsInfo = metricsInfo{
 }
 
 type metricsInfo struct {
-	HwNetworkBandwidthLimit     metricInfo
-	ProcessContextSwitches      metricInfo
-	ProcessCPUTime              metricInfo
-	ProcessDiskIo               metricInfo
-	ProcessMemoryUsage          metricInfo
-	ProcessMemoryVirtual        metricInfo
-	ProcessPagingFaults         metricInfo
-	ProcessThreadCount          metricInfo
-	ProcessUptime               metricInfo
-	RootcauseHostCapability     metricInfo
-	RootcausePressureStallTime  metricInfo
-	RootcauseProcessWaitTime    metricInfo
-	SystemCPULogicalCount       metricInfo
-	SystemCPUTime               metricInfo
-	SystemDiskIo                metricInfo
-	SystemDiskIoTime            metricInfo
-	SystemDiskOperationTime     metricInfo
-	SystemDiskOperations        metricInfo
-	SystemDiskPendingOperations metricInfo
-	SystemDiskWeightedIoTime    metricInfo
-	SystemNetworkErrors         metricInfo
-	SystemNetworkIo             metricInfo
-	SystemNetworkPacketDropped  metricInfo
-	SystemPagingFaults          metricInfo
-	SystemPagingOperations      metricInfo
+	HwNetworkBandwidthLimit         metricInfo
+	ProcessContextSwitches          metricInfo
+	ProcessCPUTime                  metricInfo
+	ProcessDiskIo                   metricInfo
+	ProcessMemoryUsage              metricInfo
+	ProcessMemoryVirtual            metricInfo
+	ProcessNetworkIo                metricInfo
+	ProcessPagingFaults             metricInfo
+	ProcessThreadCount              metricInfo
+	ProcessUptime                   metricInfo
+	RootcauseBackend                metricInfo
+	RootcauseHostCapability         metricInfo
+	RootcauseNetworkUnattributedIo  metricInfo
+	RootcausePressureStallTime      metricInfo
+	RootcauseProcessTCPRetransmits  metricInfo
+	RootcauseProcessTCPRtt          metricInfo
+	RootcauseProcessWaitTime        metricInfo
+	RootcauseWorkloadCPUTime        metricInfo
+	RootcauseWorkloadDiskIo         metricInfo
+	RootcauseWorkloadMemoryResident metricInfo
+	RootcauseWorkloadNetworkIo      metricInfo
+	RootcauseWorkloadPagingFaults   metricInfo
+	RootcauseWorkloadProcessCount   metricInfo
+	RootcauseWorkloadTCPRetransmits metricInfo
+	RootcauseWorkloadWaitTime       metricInfo
+	SystemCPULogicalCount           metricInfo
+	SystemCPUTime                   metricInfo
+	SystemDiskIo                    metricInfo
+	SystemDiskIoTime                metricInfo
+	SystemDiskOperationTime         metricInfo
+	SystemDiskOperations            metricInfo
+	SystemDiskPendingOperations     metricInfo
+	SystemDiskWeightedIoTime        metricInfo
+	SystemNetworkErrors             metricInfo
+	SystemNetworkIo                 metricInfo
+	SystemNetworkPacketDropped      metricInfo
+	SystemPagingFaults              metricInfo
+	SystemPagingOperations          metricInfo
 }
 
 type metricInfo struct {
@@ -484,6 +685,42 @@ func WithProcessCommandArgsMetricAttribute(processCommandArgsAttributeValue []an
 func WithProcessExecutablePathMetricAttribute(processExecutablePathAttributeValue string) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutStr("process.executable.path", processExecutablePathAttributeValue)
+	})
+}
+
+func WithProcessUserIDMetricAttribute(processUserIDAttributeValue int64) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutInt("process.user.id", processUserIDAttributeValue)
+	})
+}
+
+func WithRootcauseProcessIoPriorityMetricAttribute(rootcauseProcessIoPriorityAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("rootcause.process.io_priority", rootcauseProcessIoPriorityAttributeValue)
+	})
+}
+
+func WithRootcauseProcessThreadIoPriorityMetricAttribute(rootcauseProcessThreadIoPriorityAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("rootcause.process.thread_io_priority", rootcauseProcessThreadIoPriorityAttributeValue)
+	})
+}
+
+func WithRootcauseProcessThreadNiceMetricAttribute(rootcauseProcessThreadNiceAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("rootcause.process.thread_nice", rootcauseProcessThreadNiceAttributeValue)
+	})
+}
+
+func WithRootcauseWorkloadRuntimeMetricAttribute(rootcauseWorkloadRuntimeAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("rootcause.workload.runtime", rootcauseWorkloadRuntimeAttributeValue)
+	})
+}
+
+func WithRootcauseWorkloadTimerMetricAttribute(rootcauseWorkloadTimerAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("rootcause.workload.timer", rootcauseWorkloadTimerAttributeValue)
 	})
 }
 
@@ -823,6 +1060,64 @@ func newMetricProcessMemoryVirtual(cfg ProcessMemoryVirtualMetricConfig) metricP
 	return m
 }
 
+type metricProcessNetworkIo struct {
+	data     pmetric.Metric               // data buffer for generated metric.
+	config   ProcessNetworkIoMetricConfig // metric config provided by user.
+	capacity int                          // max observed number of data points added to the metric.
+}
+
+// init fills process.network.io metric with initial data.
+func (m *metricProcessNetworkIo) init() {
+	m.data.SetName("process.network.io")
+	m.data.SetDescription("Bytes of payload that went over the TCP and UDP sockets of the process.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessNetworkIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string, networkIoDirectionAttributeValue string, networkTransportAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutInt("process.pid", processPidAttributeValue)
+	dp.Attributes().PutStr("process.creation.time", processCreationTimeAttributeValue)
+	dp.Attributes().PutStr("process.executable.name", processExecutableNameAttributeValue)
+	dp.Attributes().PutStr("network.io.direction", networkIoDirectionAttributeValue)
+	dp.Attributes().PutStr("network.transport", networkTransportAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessNetworkIo) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessNetworkIo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessNetworkIo(cfg ProcessNetworkIoMetricConfig) metricProcessNetworkIo {
+	m := metricProcessNetworkIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricProcessPagingFaults struct {
 	data     pmetric.Metric                  // data buffer for generated metric.
 	config   ProcessPagingFaultsMetricConfig // metric config provided by user.
@@ -951,7 +1246,7 @@ func (m *metricProcessUptime) init() {
 	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
 }
 
-func (m *metricProcessUptime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string, processParentPidAttributeValue int64, processGroupLeaderPidAttributeValue int64, processSessionLeaderPidAttributeValue int64, processLinuxCgroupAttributeValue string, rootcauseProcessCpusAllowedAttributeValue string, rootcauseProcessNiceAttributeValue int64, options ...MetricAttributeOption) {
+func (m *metricProcessUptime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string, processParentPidAttributeValue int64, processGroupLeaderPidAttributeValue int64, processSessionLeaderPidAttributeValue int64, processLinuxCgroupAttributeValue string, rootcauseProcessCpusAllowedAttributeValue string, rootcauseProcessNiceAttributeValue int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue string, rootcauseWorkloadPidAttributeValue int64, options ...MetricAttributeOption) {
 	if !m.config.Enabled {
 		return
 	}
@@ -968,6 +1263,9 @@ func (m *metricProcessUptime) recordDataPoint(start pcommon.Timestamp, ts pcommo
 	dp.Attributes().PutStr("process.linux.cgroup", processLinuxCgroupAttributeValue)
 	dp.Attributes().PutStr("rootcause.process.cpus_allowed", rootcauseProcessCpusAllowedAttributeValue)
 	dp.Attributes().PutInt("rootcause.process.nice", rootcauseProcessNiceAttributeValue)
+	dp.Attributes().PutStr("rootcause.workload", rootcauseWorkloadAttributeValue)
+	dp.Attributes().PutStr("rootcause.workload.type", rootcauseWorkloadTypeAttributeValue)
+	dp.Attributes().PutInt("rootcause.workload.pid", rootcauseWorkloadPidAttributeValue)
 	for _, op := range options {
 		op.apply(dp)
 	}
@@ -991,6 +1289,64 @@ func (m *metricProcessUptime) emit(metrics pmetric.MetricSlice) {
 
 func newMetricProcessUptime(cfg ProcessUptimeMetricConfig) metricProcessUptime {
 	m := metricProcessUptime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcauseBackend struct {
+	data     pmetric.Metric               // data buffer for generated metric.
+	config   RootcauseBackendMetricConfig // metric config provided by user.
+	capacity int                          // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.backend metric with initial data.
+func (m *metricRootcauseBackend) init() {
+	m.data.SetName("rootcause.backend")
+	m.data.SetDescription("Always 1. The process does the I/O of a client that makes a backup, such as the PostgreSQL backend of a pg_dump.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseBackend) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string, rootcauseBackendClientPidAttributeValue int64, rootcauseBackendClientCreationTimeAttributeValue string, rootcauseBackendClientNameAttributeValue string, rootcauseBackendSharedAttributeValue bool) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutInt("process.pid", processPidAttributeValue)
+	dp.Attributes().PutStr("process.creation.time", processCreationTimeAttributeValue)
+	dp.Attributes().PutStr("process.executable.name", processExecutableNameAttributeValue)
+	dp.Attributes().PutInt("rootcause.backend.client.pid", rootcauseBackendClientPidAttributeValue)
+	dp.Attributes().PutStr("rootcause.backend.client.creation.time", rootcauseBackendClientCreationTimeAttributeValue)
+	dp.Attributes().PutStr("rootcause.backend.client.name", rootcauseBackendClientNameAttributeValue)
+	dp.Attributes().PutBool("rootcause.backend.shared", rootcauseBackendSharedAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseBackend) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseBackend) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseBackend(cfg RootcauseBackendMetricConfig) metricRootcauseBackend {
+	m := metricRootcauseBackend{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -1051,6 +1407,60 @@ func newMetricRootcauseHostCapability(cfg RootcauseHostCapabilityMetricConfig) m
 	return m
 }
 
+type metricRootcauseNetworkUnattributedIo struct {
+	data     pmetric.Metric                             // data buffer for generated metric.
+	config   RootcauseNetworkUnattributedIoMetricConfig // metric config provided by user.
+	capacity int                                        // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.network.unattributed.io metric with initial data.
+func (m *metricRootcauseNetworkUnattributedIo) init() {
+	m.data.SetName("rootcause.network.unattributed.io")
+	m.data.SetDescription("Bytes that went over the interfaces of the host and that no process is known to have sent or received.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseNetworkUnattributedIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, networkIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("network.io.direction", networkIoDirectionAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseNetworkUnattributedIo) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseNetworkUnattributedIo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseNetworkUnattributedIo(cfg RootcauseNetworkUnattributedIoMetricConfig) metricRootcauseNetworkUnattributedIo {
+	m := metricRootcauseNetworkUnattributedIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricRootcausePressureStallTime struct {
 	data     pmetric.Metric                         // data buffer for generated metric.
 	config   RootcausePressureStallTimeMetricConfig // metric config provided by user.
@@ -1060,7 +1470,7 @@ type metricRootcausePressureStallTime struct {
 // init fills rootcause.pressure.stall.time metric with initial data.
 func (m *metricRootcausePressureStallTime) init() {
 	m.data.SetName("rootcause.pressure.stall.time")
-	m.data.SetDescription("Time in which tasks of the host stalled for want of a resource (PSI).")
+	m.data.SetDescription("Time in which tasks of the host, or of a control group, stalled for want of a resource (PSI).")
 	m.data.SetUnit("s")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -1068,7 +1478,7 @@ func (m *metricRootcausePressureStallTime) init() {
 	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
 }
 
-func (m *metricRootcausePressureStallTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, rootcausePressureResourceAttributeValue string, rootcausePressureLevelAttributeValue string) {
+func (m *metricRootcausePressureStallTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, rootcausePressureResourceAttributeValue string, rootcausePressureLevelAttributeValue string, processLinuxCgroupAttributeValue string) {
 	if !m.config.Enabled {
 		return
 	}
@@ -1078,6 +1488,7 @@ func (m *metricRootcausePressureStallTime) recordDataPoint(start pcommon.Timesta
 	dp.SetDoubleValue(val)
 	dp.Attributes().PutStr("rootcause.pressure.resource", rootcausePressureResourceAttributeValue)
 	dp.Attributes().PutStr("rootcause.pressure.level", rootcausePressureLevelAttributeValue)
+	dp.Attributes().PutStr("process.linux.cgroup", processLinuxCgroupAttributeValue)
 }
 
 // updateCapacity saves max length of data point slices that will be used for the slice capacity.
@@ -1106,6 +1517,116 @@ func newMetricRootcausePressureStallTime(cfg RootcausePressureStallTimeMetricCon
 	return m
 }
 
+type metricRootcauseProcessTCPRetransmits struct {
+	data     pmetric.Metric                             // data buffer for generated metric.
+	config   RootcauseProcessTCPRetransmitsMetricConfig // metric config provided by user.
+	capacity int                                        // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.process.tcp.retransmits metric with initial data.
+func (m *metricRootcauseProcessTCPRetransmits) init() {
+	m.data.SetName("rootcause.process.tcp.retransmits")
+	m.data.SetDescription("TCP segments that the process had to send again.")
+	m.data.SetUnit("{segment}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseProcessTCPRetransmits) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutInt("process.pid", processPidAttributeValue)
+	dp.Attributes().PutStr("process.creation.time", processCreationTimeAttributeValue)
+	dp.Attributes().PutStr("process.executable.name", processExecutableNameAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseProcessTCPRetransmits) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseProcessTCPRetransmits) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseProcessTCPRetransmits(cfg RootcauseProcessTCPRetransmitsMetricConfig) metricRootcauseProcessTCPRetransmits {
+	m := metricRootcauseProcessTCPRetransmits{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcauseProcessTCPRtt struct {
+	data     pmetric.Metric                     // data buffer for generated metric.
+	config   RootcauseProcessTCPRttMetricConfig // metric config provided by user.
+	capacity int                                // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.process.tcp.rtt metric with initial data.
+func (m *metricRootcauseProcessTCPRtt) init() {
+	m.data.SetName("rootcause.process.tcp.rtt")
+	m.data.SetDescription("Mean smoothed round-trip time of the established TCP connections of the process.")
+	m.data.SetUnit("s")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseProcessTCPRtt) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutInt("process.pid", processPidAttributeValue)
+	dp.Attributes().PutStr("process.creation.time", processCreationTimeAttributeValue)
+	dp.Attributes().PutStr("process.executable.name", processExecutableNameAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseProcessTCPRtt) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseProcessTCPRtt) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseProcessTCPRtt(cfg RootcauseProcessTCPRttMetricConfig) metricRootcauseProcessTCPRtt {
+	m := metricRootcauseProcessTCPRtt{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricRootcauseProcessWaitTime struct {
 	data     pmetric.Metric                       // data buffer for generated metric.
 	config   RootcauseProcessWaitTimeMetricConfig // metric config provided by user.
@@ -1115,7 +1636,7 @@ type metricRootcauseProcessWaitTime struct {
 // init fills rootcause.process.wait.time metric with initial data.
 func (m *metricRootcauseProcessWaitTime) init() {
 	m.data.SetName("rootcause.process.wait.time")
-	m.data.SetDescription("Time that threads of the process waited for a CPU or for block I/O.")
+	m.data.SetDescription("Time that threads of the process waited.")
 	m.data.SetUnit("s")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -1155,6 +1676,464 @@ func (m *metricRootcauseProcessWaitTime) emit(metrics pmetric.MetricSlice) {
 
 func newMetricRootcauseProcessWaitTime(cfg RootcauseProcessWaitTimeMetricConfig) metricRootcauseProcessWaitTime {
 	m := metricRootcauseProcessWaitTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcauseWorkloadCPUTime struct {
+	data     pmetric.Metric                       // data buffer for generated metric.
+	config   RootcauseWorkloadCPUTimeMetricConfig // metric config provided by user.
+	capacity int                                  // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.workload.cpu.time metric with initial data.
+func (m *metricRootcauseWorkloadCPUTime) init() {
+	m.data.SetName("rootcause.workload.cpu.time")
+	m.data.SetDescription("CPU time of all processes of the workload, short-lived children included.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseWorkloadCPUTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue string, rootcauseWorkloadPidAttributeValue int64, cpuModeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("rootcause.workload", rootcauseWorkloadAttributeValue)
+	dp.Attributes().PutStr("rootcause.workload.type", rootcauseWorkloadTypeAttributeValue)
+	dp.Attributes().PutInt("rootcause.workload.pid", rootcauseWorkloadPidAttributeValue)
+	dp.Attributes().PutStr("cpu.mode", cpuModeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseWorkloadCPUTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseWorkloadCPUTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseWorkloadCPUTime(cfg RootcauseWorkloadCPUTimeMetricConfig) metricRootcauseWorkloadCPUTime {
+	m := metricRootcauseWorkloadCPUTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcauseWorkloadDiskIo struct {
+	data     pmetric.Metric                      // data buffer for generated metric.
+	config   RootcauseWorkloadDiskIoMetricConfig // metric config provided by user.
+	capacity int                                 // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.workload.disk.io metric with initial data.
+func (m *metricRootcauseWorkloadDiskIo) init() {
+	m.data.SetName("rootcause.workload.disk.io")
+	m.data.SetDescription("Bytes that the workload read from and wrote to storage, short-lived children included, each byte once.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseWorkloadDiskIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue string, rootcauseWorkloadPidAttributeValue int64, diskIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("rootcause.workload", rootcauseWorkloadAttributeValue)
+	dp.Attributes().PutStr("rootcause.workload.type", rootcauseWorkloadTypeAttributeValue)
+	dp.Attributes().PutInt("rootcause.workload.pid", rootcauseWorkloadPidAttributeValue)
+	dp.Attributes().PutStr("disk.io.direction", diskIoDirectionAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseWorkloadDiskIo) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseWorkloadDiskIo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseWorkloadDiskIo(cfg RootcauseWorkloadDiskIoMetricConfig) metricRootcauseWorkloadDiskIo {
+	m := metricRootcauseWorkloadDiskIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcauseWorkloadMemoryResident struct {
+	data     pmetric.Metric                              // data buffer for generated metric.
+	config   RootcauseWorkloadMemoryResidentMetricConfig // metric config provided by user.
+	capacity int                                         // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.workload.memory.resident metric with initial data.
+func (m *metricRootcauseWorkloadMemoryResident) init() {
+	m.data.SetName("rootcause.workload.memory.resident")
+	m.data.SetDescription("Physical memory of its processes (resident sets). Pages that they share are counted for each.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseWorkloadMemoryResident) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue string, rootcauseWorkloadPidAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("rootcause.workload", rootcauseWorkloadAttributeValue)
+	dp.Attributes().PutStr("rootcause.workload.type", rootcauseWorkloadTypeAttributeValue)
+	dp.Attributes().PutInt("rootcause.workload.pid", rootcauseWorkloadPidAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseWorkloadMemoryResident) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseWorkloadMemoryResident) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseWorkloadMemoryResident(cfg RootcauseWorkloadMemoryResidentMetricConfig) metricRootcauseWorkloadMemoryResident {
+	m := metricRootcauseWorkloadMemoryResident{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcauseWorkloadNetworkIo struct {
+	data     pmetric.Metric                         // data buffer for generated metric.
+	config   RootcauseWorkloadNetworkIoMetricConfig // metric config provided by user.
+	capacity int                                    // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.workload.network.io metric with initial data.
+func (m *metricRootcauseWorkloadNetworkIo) init() {
+	m.data.SetName("rootcause.workload.network.io")
+	m.data.SetDescription("Bytes of payload that went over the TCP and UDP sockets of the workload.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseWorkloadNetworkIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue string, rootcauseWorkloadPidAttributeValue int64, networkIoDirectionAttributeValue string, networkTransportAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("rootcause.workload", rootcauseWorkloadAttributeValue)
+	dp.Attributes().PutStr("rootcause.workload.type", rootcauseWorkloadTypeAttributeValue)
+	dp.Attributes().PutInt("rootcause.workload.pid", rootcauseWorkloadPidAttributeValue)
+	dp.Attributes().PutStr("network.io.direction", networkIoDirectionAttributeValue)
+	dp.Attributes().PutStr("network.transport", networkTransportAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseWorkloadNetworkIo) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseWorkloadNetworkIo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseWorkloadNetworkIo(cfg RootcauseWorkloadNetworkIoMetricConfig) metricRootcauseWorkloadNetworkIo {
+	m := metricRootcauseWorkloadNetworkIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcauseWorkloadPagingFaults struct {
+	data     pmetric.Metric                            // data buffer for generated metric.
+	config   RootcauseWorkloadPagingFaultsMetricConfig // metric config provided by user.
+	capacity int                                       // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.workload.paging.faults metric with initial data.
+func (m *metricRootcauseWorkloadPagingFaults) init() {
+	m.data.SetName("rootcause.workload.paging.faults")
+	m.data.SetDescription("Page faults of the workload.")
+	m.data.SetUnit("{fault}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseWorkloadPagingFaults) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue string, rootcauseWorkloadPidAttributeValue int64, systemPagingFaultTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("rootcause.workload", rootcauseWorkloadAttributeValue)
+	dp.Attributes().PutStr("rootcause.workload.type", rootcauseWorkloadTypeAttributeValue)
+	dp.Attributes().PutInt("rootcause.workload.pid", rootcauseWorkloadPidAttributeValue)
+	dp.Attributes().PutStr("system.paging.fault.type", systemPagingFaultTypeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseWorkloadPagingFaults) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseWorkloadPagingFaults) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseWorkloadPagingFaults(cfg RootcauseWorkloadPagingFaultsMetricConfig) metricRootcauseWorkloadPagingFaults {
+	m := metricRootcauseWorkloadPagingFaults{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcauseWorkloadProcessCount struct {
+	data     pmetric.Metric                            // data buffer for generated metric.
+	config   RootcauseWorkloadProcessCountMetricConfig // metric config provided by user.
+	capacity int                                       // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.workload.process.count metric with initial data.
+func (m *metricRootcauseWorkloadProcessCount) init() {
+	m.data.SetName("rootcause.workload.process.count")
+	m.data.SetDescription("Processes of the workload that live. Its attributes describe the workload.")
+	m.data.SetUnit("{process}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseWorkloadProcessCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue string, rootcauseWorkloadPidAttributeValue int64, processLinuxCgroupAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("rootcause.workload", rootcauseWorkloadAttributeValue)
+	dp.Attributes().PutStr("rootcause.workload.type", rootcauseWorkloadTypeAttributeValue)
+	dp.Attributes().PutInt("rootcause.workload.pid", rootcauseWorkloadPidAttributeValue)
+	dp.Attributes().PutStr("process.linux.cgroup", processLinuxCgroupAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseWorkloadProcessCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseWorkloadProcessCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseWorkloadProcessCount(cfg RootcauseWorkloadProcessCountMetricConfig) metricRootcauseWorkloadProcessCount {
+	m := metricRootcauseWorkloadProcessCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcauseWorkloadTCPRetransmits struct {
+	data     pmetric.Metric                              // data buffer for generated metric.
+	config   RootcauseWorkloadTCPRetransmitsMetricConfig // metric config provided by user.
+	capacity int                                         // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.workload.tcp.retransmits metric with initial data.
+func (m *metricRootcauseWorkloadTCPRetransmits) init() {
+	m.data.SetName("rootcause.workload.tcp.retransmits")
+	m.data.SetDescription("TCP segments that the workload had to send again.")
+	m.data.SetUnit("{segment}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseWorkloadTCPRetransmits) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue string, rootcauseWorkloadPidAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("rootcause.workload", rootcauseWorkloadAttributeValue)
+	dp.Attributes().PutStr("rootcause.workload.type", rootcauseWorkloadTypeAttributeValue)
+	dp.Attributes().PutInt("rootcause.workload.pid", rootcauseWorkloadPidAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseWorkloadTCPRetransmits) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseWorkloadTCPRetransmits) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseWorkloadTCPRetransmits(cfg RootcauseWorkloadTCPRetransmitsMetricConfig) metricRootcauseWorkloadTCPRetransmits {
+	m := metricRootcauseWorkloadTCPRetransmits{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcauseWorkloadWaitTime struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   RootcauseWorkloadWaitTimeMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.workload.wait.time metric with initial data.
+func (m *metricRootcauseWorkloadWaitTime) init() {
+	m.data.SetName("rootcause.workload.wait.time")
+	m.data.SetDescription("Time that threads of the workload waited. See rootcause.process.wait.time.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseWorkloadWaitTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue string, rootcauseWorkloadPidAttributeValue int64, rootcauseWaitTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("rootcause.workload", rootcauseWorkloadAttributeValue)
+	dp.Attributes().PutStr("rootcause.workload.type", rootcauseWorkloadTypeAttributeValue)
+	dp.Attributes().PutInt("rootcause.workload.pid", rootcauseWorkloadPidAttributeValue)
+	dp.Attributes().PutStr("rootcause.wait.type", rootcauseWaitTypeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseWorkloadWaitTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseWorkloadWaitTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseWorkloadWaitTime(cfg RootcauseWorkloadWaitTimeMetricConfig) metricRootcauseWorkloadWaitTime {
+	m := metricRootcauseWorkloadWaitTime{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -1872,38 +2851,51 @@ func newMetricSystemPagingOperations(cfg SystemPagingOperationsMetricConfig) met
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
-	config                            MetricsBuilderConfig // config of the metrics builder.
-	startTime                         pcommon.Timestamp    // start time that will be applied to all recorded data points.
-	metricsCapacity                   int                  // maximum observed number of metrics per resource.
-	metricsBuffer                     pmetric.Metrics      // accumulates metrics data before emitting.
-	buildInfo                         component.BuildInfo  // contains version information.
-	resourceAttributeIncludeFilter    map[string]filter.Filter
-	resourceAttributeExcludeFilter    map[string]filter.Filter
-	metricHwNetworkBandwidthLimit     metricHwNetworkBandwidthLimit
-	metricProcessContextSwitches      metricProcessContextSwitches
-	metricProcessCPUTime              metricProcessCPUTime
-	metricProcessDiskIo               metricProcessDiskIo
-	metricProcessMemoryUsage          metricProcessMemoryUsage
-	metricProcessMemoryVirtual        metricProcessMemoryVirtual
-	metricProcessPagingFaults         metricProcessPagingFaults
-	metricProcessThreadCount          metricProcessThreadCount
-	metricProcessUptime               metricProcessUptime
-	metricRootcauseHostCapability     metricRootcauseHostCapability
-	metricRootcausePressureStallTime  metricRootcausePressureStallTime
-	metricRootcauseProcessWaitTime    metricRootcauseProcessWaitTime
-	metricSystemCPULogicalCount       metricSystemCPULogicalCount
-	metricSystemCPUTime               metricSystemCPUTime
-	metricSystemDiskIo                metricSystemDiskIo
-	metricSystemDiskIoTime            metricSystemDiskIoTime
-	metricSystemDiskOperationTime     metricSystemDiskOperationTime
-	metricSystemDiskOperations        metricSystemDiskOperations
-	metricSystemDiskPendingOperations metricSystemDiskPendingOperations
-	metricSystemDiskWeightedIoTime    metricSystemDiskWeightedIoTime
-	metricSystemNetworkErrors         metricSystemNetworkErrors
-	metricSystemNetworkIo             metricSystemNetworkIo
-	metricSystemNetworkPacketDropped  metricSystemNetworkPacketDropped
-	metricSystemPagingFaults          metricSystemPagingFaults
-	metricSystemPagingOperations      metricSystemPagingOperations
+	config                                MetricsBuilderConfig // config of the metrics builder.
+	startTime                             pcommon.Timestamp    // start time that will be applied to all recorded data points.
+	metricsCapacity                       int                  // maximum observed number of metrics per resource.
+	metricsBuffer                         pmetric.Metrics      // accumulates metrics data before emitting.
+	buildInfo                             component.BuildInfo  // contains version information.
+	resourceAttributeIncludeFilter        map[string]filter.Filter
+	resourceAttributeExcludeFilter        map[string]filter.Filter
+	metricHwNetworkBandwidthLimit         metricHwNetworkBandwidthLimit
+	metricProcessContextSwitches          metricProcessContextSwitches
+	metricProcessCPUTime                  metricProcessCPUTime
+	metricProcessDiskIo                   metricProcessDiskIo
+	metricProcessMemoryUsage              metricProcessMemoryUsage
+	metricProcessMemoryVirtual            metricProcessMemoryVirtual
+	metricProcessNetworkIo                metricProcessNetworkIo
+	metricProcessPagingFaults             metricProcessPagingFaults
+	metricProcessThreadCount              metricProcessThreadCount
+	metricProcessUptime                   metricProcessUptime
+	metricRootcauseBackend                metricRootcauseBackend
+	metricRootcauseHostCapability         metricRootcauseHostCapability
+	metricRootcauseNetworkUnattributedIo  metricRootcauseNetworkUnattributedIo
+	metricRootcausePressureStallTime      metricRootcausePressureStallTime
+	metricRootcauseProcessTCPRetransmits  metricRootcauseProcessTCPRetransmits
+	metricRootcauseProcessTCPRtt          metricRootcauseProcessTCPRtt
+	metricRootcauseProcessWaitTime        metricRootcauseProcessWaitTime
+	metricRootcauseWorkloadCPUTime        metricRootcauseWorkloadCPUTime
+	metricRootcauseWorkloadDiskIo         metricRootcauseWorkloadDiskIo
+	metricRootcauseWorkloadMemoryResident metricRootcauseWorkloadMemoryResident
+	metricRootcauseWorkloadNetworkIo      metricRootcauseWorkloadNetworkIo
+	metricRootcauseWorkloadPagingFaults   metricRootcauseWorkloadPagingFaults
+	metricRootcauseWorkloadProcessCount   metricRootcauseWorkloadProcessCount
+	metricRootcauseWorkloadTCPRetransmits metricRootcauseWorkloadTCPRetransmits
+	metricRootcauseWorkloadWaitTime       metricRootcauseWorkloadWaitTime
+	metricSystemCPULogicalCount           metricSystemCPULogicalCount
+	metricSystemCPUTime                   metricSystemCPUTime
+	metricSystemDiskIo                    metricSystemDiskIo
+	metricSystemDiskIoTime                metricSystemDiskIoTime
+	metricSystemDiskOperationTime         metricSystemDiskOperationTime
+	metricSystemDiskOperations            metricSystemDiskOperations
+	metricSystemDiskPendingOperations     metricSystemDiskPendingOperations
+	metricSystemDiskWeightedIoTime        metricSystemDiskWeightedIoTime
+	metricSystemNetworkErrors             metricSystemNetworkErrors
+	metricSystemNetworkIo                 metricSystemNetworkIo
+	metricSystemNetworkPacketDropped      metricSystemNetworkPacketDropped
+	metricSystemPagingFaults              metricSystemPagingFaults
+	metricSystemPagingOperations          metricSystemPagingOperations
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -1925,37 +2917,50 @@ func WithStartTime(startTime pcommon.Timestamp) MetricBuilderOption {
 }
 func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, options ...MetricBuilderOption) *MetricsBuilder {
 	mb := &MetricsBuilder{
-		config:                            mbc,
-		startTime:                         pcommon.NewTimestampFromTime(time.Now()),
-		metricsBuffer:                     pmetric.NewMetrics(),
-		buildInfo:                         settings.BuildInfo,
-		metricHwNetworkBandwidthLimit:     newMetricHwNetworkBandwidthLimit(mbc.Metrics.HwNetworkBandwidthLimit),
-		metricProcessContextSwitches:      newMetricProcessContextSwitches(mbc.Metrics.ProcessContextSwitches),
-		metricProcessCPUTime:              newMetricProcessCPUTime(mbc.Metrics.ProcessCPUTime),
-		metricProcessDiskIo:               newMetricProcessDiskIo(mbc.Metrics.ProcessDiskIo),
-		metricProcessMemoryUsage:          newMetricProcessMemoryUsage(mbc.Metrics.ProcessMemoryUsage),
-		metricProcessMemoryVirtual:        newMetricProcessMemoryVirtual(mbc.Metrics.ProcessMemoryVirtual),
-		metricProcessPagingFaults:         newMetricProcessPagingFaults(mbc.Metrics.ProcessPagingFaults),
-		metricProcessThreadCount:          newMetricProcessThreadCount(mbc.Metrics.ProcessThreadCount),
-		metricProcessUptime:               newMetricProcessUptime(mbc.Metrics.ProcessUptime),
-		metricRootcauseHostCapability:     newMetricRootcauseHostCapability(mbc.Metrics.RootcauseHostCapability),
-		metricRootcausePressureStallTime:  newMetricRootcausePressureStallTime(mbc.Metrics.RootcausePressureStallTime),
-		metricRootcauseProcessWaitTime:    newMetricRootcauseProcessWaitTime(mbc.Metrics.RootcauseProcessWaitTime),
-		metricSystemCPULogicalCount:       newMetricSystemCPULogicalCount(mbc.Metrics.SystemCPULogicalCount),
-		metricSystemCPUTime:               newMetricSystemCPUTime(mbc.Metrics.SystemCPUTime),
-		metricSystemDiskIo:                newMetricSystemDiskIo(mbc.Metrics.SystemDiskIo),
-		metricSystemDiskIoTime:            newMetricSystemDiskIoTime(mbc.Metrics.SystemDiskIoTime),
-		metricSystemDiskOperationTime:     newMetricSystemDiskOperationTime(mbc.Metrics.SystemDiskOperationTime),
-		metricSystemDiskOperations:        newMetricSystemDiskOperations(mbc.Metrics.SystemDiskOperations),
-		metricSystemDiskPendingOperations: newMetricSystemDiskPendingOperations(mbc.Metrics.SystemDiskPendingOperations),
-		metricSystemDiskWeightedIoTime:    newMetricSystemDiskWeightedIoTime(mbc.Metrics.SystemDiskWeightedIoTime),
-		metricSystemNetworkErrors:         newMetricSystemNetworkErrors(mbc.Metrics.SystemNetworkErrors),
-		metricSystemNetworkIo:             newMetricSystemNetworkIo(mbc.Metrics.SystemNetworkIo),
-		metricSystemNetworkPacketDropped:  newMetricSystemNetworkPacketDropped(mbc.Metrics.SystemNetworkPacketDropped),
-		metricSystemPagingFaults:          newMetricSystemPagingFaults(mbc.Metrics.SystemPagingFaults),
-		metricSystemPagingOperations:      newMetricSystemPagingOperations(mbc.Metrics.SystemPagingOperations),
-		resourceAttributeIncludeFilter:    make(map[string]filter.Filter),
-		resourceAttributeExcludeFilter:    make(map[string]filter.Filter),
+		config:                                mbc,
+		startTime:                             pcommon.NewTimestampFromTime(time.Now()),
+		metricsBuffer:                         pmetric.NewMetrics(),
+		buildInfo:                             settings.BuildInfo,
+		metricHwNetworkBandwidthLimit:         newMetricHwNetworkBandwidthLimit(mbc.Metrics.HwNetworkBandwidthLimit),
+		metricProcessContextSwitches:          newMetricProcessContextSwitches(mbc.Metrics.ProcessContextSwitches),
+		metricProcessCPUTime:                  newMetricProcessCPUTime(mbc.Metrics.ProcessCPUTime),
+		metricProcessDiskIo:                   newMetricProcessDiskIo(mbc.Metrics.ProcessDiskIo),
+		metricProcessMemoryUsage:              newMetricProcessMemoryUsage(mbc.Metrics.ProcessMemoryUsage),
+		metricProcessMemoryVirtual:            newMetricProcessMemoryVirtual(mbc.Metrics.ProcessMemoryVirtual),
+		metricProcessNetworkIo:                newMetricProcessNetworkIo(mbc.Metrics.ProcessNetworkIo),
+		metricProcessPagingFaults:             newMetricProcessPagingFaults(mbc.Metrics.ProcessPagingFaults),
+		metricProcessThreadCount:              newMetricProcessThreadCount(mbc.Metrics.ProcessThreadCount),
+		metricProcessUptime:                   newMetricProcessUptime(mbc.Metrics.ProcessUptime),
+		metricRootcauseBackend:                newMetricRootcauseBackend(mbc.Metrics.RootcauseBackend),
+		metricRootcauseHostCapability:         newMetricRootcauseHostCapability(mbc.Metrics.RootcauseHostCapability),
+		metricRootcauseNetworkUnattributedIo:  newMetricRootcauseNetworkUnattributedIo(mbc.Metrics.RootcauseNetworkUnattributedIo),
+		metricRootcausePressureStallTime:      newMetricRootcausePressureStallTime(mbc.Metrics.RootcausePressureStallTime),
+		metricRootcauseProcessTCPRetransmits:  newMetricRootcauseProcessTCPRetransmits(mbc.Metrics.RootcauseProcessTCPRetransmits),
+		metricRootcauseProcessTCPRtt:          newMetricRootcauseProcessTCPRtt(mbc.Metrics.RootcauseProcessTCPRtt),
+		metricRootcauseProcessWaitTime:        newMetricRootcauseProcessWaitTime(mbc.Metrics.RootcauseProcessWaitTime),
+		metricRootcauseWorkloadCPUTime:        newMetricRootcauseWorkloadCPUTime(mbc.Metrics.RootcauseWorkloadCPUTime),
+		metricRootcauseWorkloadDiskIo:         newMetricRootcauseWorkloadDiskIo(mbc.Metrics.RootcauseWorkloadDiskIo),
+		metricRootcauseWorkloadMemoryResident: newMetricRootcauseWorkloadMemoryResident(mbc.Metrics.RootcauseWorkloadMemoryResident),
+		metricRootcauseWorkloadNetworkIo:      newMetricRootcauseWorkloadNetworkIo(mbc.Metrics.RootcauseWorkloadNetworkIo),
+		metricRootcauseWorkloadPagingFaults:   newMetricRootcauseWorkloadPagingFaults(mbc.Metrics.RootcauseWorkloadPagingFaults),
+		metricRootcauseWorkloadProcessCount:   newMetricRootcauseWorkloadProcessCount(mbc.Metrics.RootcauseWorkloadProcessCount),
+		metricRootcauseWorkloadTCPRetransmits: newMetricRootcauseWorkloadTCPRetransmits(mbc.Metrics.RootcauseWorkloadTCPRetransmits),
+		metricRootcauseWorkloadWaitTime:       newMetricRootcauseWorkloadWaitTime(mbc.Metrics.RootcauseWorkloadWaitTime),
+		metricSystemCPULogicalCount:           newMetricSystemCPULogicalCount(mbc.Metrics.SystemCPULogicalCount),
+		metricSystemCPUTime:                   newMetricSystemCPUTime(mbc.Metrics.SystemCPUTime),
+		metricSystemDiskIo:                    newMetricSystemDiskIo(mbc.Metrics.SystemDiskIo),
+		metricSystemDiskIoTime:                newMetricSystemDiskIoTime(mbc.Metrics.SystemDiskIoTime),
+		metricSystemDiskOperationTime:         newMetricSystemDiskOperationTime(mbc.Metrics.SystemDiskOperationTime),
+		metricSystemDiskOperations:            newMetricSystemDiskOperations(mbc.Metrics.SystemDiskOperations),
+		metricSystemDiskPendingOperations:     newMetricSystemDiskPendingOperations(mbc.Metrics.SystemDiskPendingOperations),
+		metricSystemDiskWeightedIoTime:        newMetricSystemDiskWeightedIoTime(mbc.Metrics.SystemDiskWeightedIoTime),
+		metricSystemNetworkErrors:             newMetricSystemNetworkErrors(mbc.Metrics.SystemNetworkErrors),
+		metricSystemNetworkIo:                 newMetricSystemNetworkIo(mbc.Metrics.SystemNetworkIo),
+		metricSystemNetworkPacketDropped:      newMetricSystemNetworkPacketDropped(mbc.Metrics.SystemNetworkPacketDropped),
+		metricSystemPagingFaults:              newMetricSystemPagingFaults(mbc.Metrics.SystemPagingFaults),
+		metricSystemPagingOperations:          newMetricSystemPagingOperations(mbc.Metrics.SystemPagingOperations),
+		resourceAttributeIncludeFilter:        make(map[string]filter.Filter),
+		resourceAttributeExcludeFilter:        make(map[string]filter.Filter),
 	}
 	if mbc.ResourceAttributes.HostName.MetricsInclude != nil {
 		mb.resourceAttributeIncludeFilter["host.name"] = filter.CreateFilter(mbc.ResourceAttributes.HostName.MetricsInclude)
@@ -2044,12 +3049,25 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricProcessDiskIo.emit(ils.Metrics())
 	mb.metricProcessMemoryUsage.emit(ils.Metrics())
 	mb.metricProcessMemoryVirtual.emit(ils.Metrics())
+	mb.metricProcessNetworkIo.emit(ils.Metrics())
 	mb.metricProcessPagingFaults.emit(ils.Metrics())
 	mb.metricProcessThreadCount.emit(ils.Metrics())
 	mb.metricProcessUptime.emit(ils.Metrics())
+	mb.metricRootcauseBackend.emit(ils.Metrics())
 	mb.metricRootcauseHostCapability.emit(ils.Metrics())
+	mb.metricRootcauseNetworkUnattributedIo.emit(ils.Metrics())
 	mb.metricRootcausePressureStallTime.emit(ils.Metrics())
+	mb.metricRootcauseProcessTCPRetransmits.emit(ils.Metrics())
+	mb.metricRootcauseProcessTCPRtt.emit(ils.Metrics())
 	mb.metricRootcauseProcessWaitTime.emit(ils.Metrics())
+	mb.metricRootcauseWorkloadCPUTime.emit(ils.Metrics())
+	mb.metricRootcauseWorkloadDiskIo.emit(ils.Metrics())
+	mb.metricRootcauseWorkloadMemoryResident.emit(ils.Metrics())
+	mb.metricRootcauseWorkloadNetworkIo.emit(ils.Metrics())
+	mb.metricRootcauseWorkloadPagingFaults.emit(ils.Metrics())
+	mb.metricRootcauseWorkloadProcessCount.emit(ils.Metrics())
+	mb.metricRootcauseWorkloadTCPRetransmits.emit(ils.Metrics())
+	mb.metricRootcauseWorkloadWaitTime.emit(ils.Metrics())
 	mb.metricSystemCPULogicalCount.emit(ils.Metrics())
 	mb.metricSystemCPUTime.emit(ils.Metrics())
 	mb.metricSystemDiskIo.emit(ils.Metrics())
@@ -2124,6 +3142,11 @@ func (mb *MetricsBuilder) RecordProcessMemoryVirtualDataPoint(ts pcommon.Timesta
 	mb.metricProcessMemoryVirtual.recordDataPoint(mb.startTime, ts, val, processPidAttributeValue, processCreationTimeAttributeValue, processExecutableNameAttributeValue)
 }
 
+// RecordProcessNetworkIoDataPoint adds a data point to process.network.io metric.
+func (mb *MetricsBuilder) RecordProcessNetworkIoDataPoint(ts pcommon.Timestamp, val int64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string, networkIoDirectionAttributeValue AttributeNetworkIoDirection, networkTransportAttributeValue AttributeNetworkTransport) {
+	mb.metricProcessNetworkIo.recordDataPoint(mb.startTime, ts, val, processPidAttributeValue, processCreationTimeAttributeValue, processExecutableNameAttributeValue, networkIoDirectionAttributeValue.String(), networkTransportAttributeValue.String())
+}
+
 // RecordProcessPagingFaultsDataPoint adds a data point to process.paging.faults metric.
 func (mb *MetricsBuilder) RecordProcessPagingFaultsDataPoint(ts pcommon.Timestamp, val int64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string, systemPagingFaultTypeAttributeValue AttributeSystemPagingFaultType) {
 	mb.metricProcessPagingFaults.recordDataPoint(mb.startTime, ts, val, processPidAttributeValue, processCreationTimeAttributeValue, processExecutableNameAttributeValue, systemPagingFaultTypeAttributeValue.String())
@@ -2135,8 +3158,13 @@ func (mb *MetricsBuilder) RecordProcessThreadCountDataPoint(ts pcommon.Timestamp
 }
 
 // RecordProcessUptimeDataPoint adds a data point to process.uptime metric.
-func (mb *MetricsBuilder) RecordProcessUptimeDataPoint(ts pcommon.Timestamp, val float64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string, processParentPidAttributeValue int64, processGroupLeaderPidAttributeValue int64, processSessionLeaderPidAttributeValue int64, processLinuxCgroupAttributeValue string, rootcauseProcessCpusAllowedAttributeValue string, rootcauseProcessNiceAttributeValue int64, options ...MetricAttributeOption) {
-	mb.metricProcessUptime.recordDataPoint(mb.startTime, ts, val, processPidAttributeValue, processCreationTimeAttributeValue, processExecutableNameAttributeValue, processParentPidAttributeValue, processGroupLeaderPidAttributeValue, processSessionLeaderPidAttributeValue, processLinuxCgroupAttributeValue, rootcauseProcessCpusAllowedAttributeValue, rootcauseProcessNiceAttributeValue, options...)
+func (mb *MetricsBuilder) RecordProcessUptimeDataPoint(ts pcommon.Timestamp, val float64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string, processParentPidAttributeValue int64, processGroupLeaderPidAttributeValue int64, processSessionLeaderPidAttributeValue int64, processLinuxCgroupAttributeValue string, rootcauseProcessCpusAllowedAttributeValue string, rootcauseProcessNiceAttributeValue int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue AttributeRootcauseWorkloadType, rootcauseWorkloadPidAttributeValue int64, options ...MetricAttributeOption) {
+	mb.metricProcessUptime.recordDataPoint(mb.startTime, ts, val, processPidAttributeValue, processCreationTimeAttributeValue, processExecutableNameAttributeValue, processParentPidAttributeValue, processGroupLeaderPidAttributeValue, processSessionLeaderPidAttributeValue, processLinuxCgroupAttributeValue, rootcauseProcessCpusAllowedAttributeValue, rootcauseProcessNiceAttributeValue, rootcauseWorkloadAttributeValue, rootcauseWorkloadTypeAttributeValue.String(), rootcauseWorkloadPidAttributeValue, options...)
+}
+
+// RecordRootcauseBackendDataPoint adds a data point to rootcause.backend metric.
+func (mb *MetricsBuilder) RecordRootcauseBackendDataPoint(ts pcommon.Timestamp, val int64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string, rootcauseBackendClientPidAttributeValue int64, rootcauseBackendClientCreationTimeAttributeValue string, rootcauseBackendClientNameAttributeValue string, rootcauseBackendSharedAttributeValue bool) {
+	mb.metricRootcauseBackend.recordDataPoint(mb.startTime, ts, val, processPidAttributeValue, processCreationTimeAttributeValue, processExecutableNameAttributeValue, rootcauseBackendClientPidAttributeValue, rootcauseBackendClientCreationTimeAttributeValue, rootcauseBackendClientNameAttributeValue, rootcauseBackendSharedAttributeValue)
 }
 
 // RecordRootcauseHostCapabilityDataPoint adds a data point to rootcause.host.capability metric.
@@ -2144,14 +3172,69 @@ func (mb *MetricsBuilder) RecordRootcauseHostCapabilityDataPoint(ts pcommon.Time
 	mb.metricRootcauseHostCapability.recordDataPoint(mb.startTime, ts, val, rootcauseCapabilityAttributeValue.String())
 }
 
+// RecordRootcauseNetworkUnattributedIoDataPoint adds a data point to rootcause.network.unattributed.io metric.
+func (mb *MetricsBuilder) RecordRootcauseNetworkUnattributedIoDataPoint(ts pcommon.Timestamp, val int64, networkIoDirectionAttributeValue AttributeNetworkIoDirection) {
+	mb.metricRootcauseNetworkUnattributedIo.recordDataPoint(mb.startTime, ts, val, networkIoDirectionAttributeValue.String())
+}
+
 // RecordRootcausePressureStallTimeDataPoint adds a data point to rootcause.pressure.stall.time metric.
-func (mb *MetricsBuilder) RecordRootcausePressureStallTimeDataPoint(ts pcommon.Timestamp, val float64, rootcausePressureResourceAttributeValue AttributeRootcausePressureResource, rootcausePressureLevelAttributeValue AttributeRootcausePressureLevel) {
-	mb.metricRootcausePressureStallTime.recordDataPoint(mb.startTime, ts, val, rootcausePressureResourceAttributeValue.String(), rootcausePressureLevelAttributeValue.String())
+func (mb *MetricsBuilder) RecordRootcausePressureStallTimeDataPoint(ts pcommon.Timestamp, val float64, rootcausePressureResourceAttributeValue AttributeRootcausePressureResource, rootcausePressureLevelAttributeValue AttributeRootcausePressureLevel, processLinuxCgroupAttributeValue string) {
+	mb.metricRootcausePressureStallTime.recordDataPoint(mb.startTime, ts, val, rootcausePressureResourceAttributeValue.String(), rootcausePressureLevelAttributeValue.String(), processLinuxCgroupAttributeValue)
+}
+
+// RecordRootcauseProcessTCPRetransmitsDataPoint adds a data point to rootcause.process.tcp.retransmits metric.
+func (mb *MetricsBuilder) RecordRootcauseProcessTCPRetransmitsDataPoint(ts pcommon.Timestamp, val int64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string) {
+	mb.metricRootcauseProcessTCPRetransmits.recordDataPoint(mb.startTime, ts, val, processPidAttributeValue, processCreationTimeAttributeValue, processExecutableNameAttributeValue)
+}
+
+// RecordRootcauseProcessTCPRttDataPoint adds a data point to rootcause.process.tcp.rtt metric.
+func (mb *MetricsBuilder) RecordRootcauseProcessTCPRttDataPoint(ts pcommon.Timestamp, val float64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string) {
+	mb.metricRootcauseProcessTCPRtt.recordDataPoint(mb.startTime, ts, val, processPidAttributeValue, processCreationTimeAttributeValue, processExecutableNameAttributeValue)
 }
 
 // RecordRootcauseProcessWaitTimeDataPoint adds a data point to rootcause.process.wait.time metric.
 func (mb *MetricsBuilder) RecordRootcauseProcessWaitTimeDataPoint(ts pcommon.Timestamp, val float64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string, rootcauseWaitTypeAttributeValue AttributeRootcauseWaitType) {
 	mb.metricRootcauseProcessWaitTime.recordDataPoint(mb.startTime, ts, val, processPidAttributeValue, processCreationTimeAttributeValue, processExecutableNameAttributeValue, rootcauseWaitTypeAttributeValue.String())
+}
+
+// RecordRootcauseWorkloadCPUTimeDataPoint adds a data point to rootcause.workload.cpu.time metric.
+func (mb *MetricsBuilder) RecordRootcauseWorkloadCPUTimeDataPoint(ts pcommon.Timestamp, val float64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue AttributeRootcauseWorkloadType, rootcauseWorkloadPidAttributeValue int64, cpuModeAttributeValue AttributeCPUMode) {
+	mb.metricRootcauseWorkloadCPUTime.recordDataPoint(mb.startTime, ts, val, rootcauseWorkloadAttributeValue, rootcauseWorkloadTypeAttributeValue.String(), rootcauseWorkloadPidAttributeValue, cpuModeAttributeValue.String())
+}
+
+// RecordRootcauseWorkloadDiskIoDataPoint adds a data point to rootcause.workload.disk.io metric.
+func (mb *MetricsBuilder) RecordRootcauseWorkloadDiskIoDataPoint(ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue AttributeRootcauseWorkloadType, rootcauseWorkloadPidAttributeValue int64, diskIoDirectionAttributeValue AttributeDiskIoDirection) {
+	mb.metricRootcauseWorkloadDiskIo.recordDataPoint(mb.startTime, ts, val, rootcauseWorkloadAttributeValue, rootcauseWorkloadTypeAttributeValue.String(), rootcauseWorkloadPidAttributeValue, diskIoDirectionAttributeValue.String())
+}
+
+// RecordRootcauseWorkloadMemoryResidentDataPoint adds a data point to rootcause.workload.memory.resident metric.
+func (mb *MetricsBuilder) RecordRootcauseWorkloadMemoryResidentDataPoint(ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue AttributeRootcauseWorkloadType, rootcauseWorkloadPidAttributeValue int64) {
+	mb.metricRootcauseWorkloadMemoryResident.recordDataPoint(mb.startTime, ts, val, rootcauseWorkloadAttributeValue, rootcauseWorkloadTypeAttributeValue.String(), rootcauseWorkloadPidAttributeValue)
+}
+
+// RecordRootcauseWorkloadNetworkIoDataPoint adds a data point to rootcause.workload.network.io metric.
+func (mb *MetricsBuilder) RecordRootcauseWorkloadNetworkIoDataPoint(ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue AttributeRootcauseWorkloadType, rootcauseWorkloadPidAttributeValue int64, networkIoDirectionAttributeValue AttributeNetworkIoDirection, networkTransportAttributeValue AttributeNetworkTransport) {
+	mb.metricRootcauseWorkloadNetworkIo.recordDataPoint(mb.startTime, ts, val, rootcauseWorkloadAttributeValue, rootcauseWorkloadTypeAttributeValue.String(), rootcauseWorkloadPidAttributeValue, networkIoDirectionAttributeValue.String(), networkTransportAttributeValue.String())
+}
+
+// RecordRootcauseWorkloadPagingFaultsDataPoint adds a data point to rootcause.workload.paging.faults metric.
+func (mb *MetricsBuilder) RecordRootcauseWorkloadPagingFaultsDataPoint(ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue AttributeRootcauseWorkloadType, rootcauseWorkloadPidAttributeValue int64, systemPagingFaultTypeAttributeValue AttributeSystemPagingFaultType) {
+	mb.metricRootcauseWorkloadPagingFaults.recordDataPoint(mb.startTime, ts, val, rootcauseWorkloadAttributeValue, rootcauseWorkloadTypeAttributeValue.String(), rootcauseWorkloadPidAttributeValue, systemPagingFaultTypeAttributeValue.String())
+}
+
+// RecordRootcauseWorkloadProcessCountDataPoint adds a data point to rootcause.workload.process.count metric.
+func (mb *MetricsBuilder) RecordRootcauseWorkloadProcessCountDataPoint(ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue AttributeRootcauseWorkloadType, rootcauseWorkloadPidAttributeValue int64, processLinuxCgroupAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricRootcauseWorkloadProcessCount.recordDataPoint(mb.startTime, ts, val, rootcauseWorkloadAttributeValue, rootcauseWorkloadTypeAttributeValue.String(), rootcauseWorkloadPidAttributeValue, processLinuxCgroupAttributeValue, options...)
+}
+
+// RecordRootcauseWorkloadTCPRetransmitsDataPoint adds a data point to rootcause.workload.tcp.retransmits metric.
+func (mb *MetricsBuilder) RecordRootcauseWorkloadTCPRetransmitsDataPoint(ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue AttributeRootcauseWorkloadType, rootcauseWorkloadPidAttributeValue int64) {
+	mb.metricRootcauseWorkloadTCPRetransmits.recordDataPoint(mb.startTime, ts, val, rootcauseWorkloadAttributeValue, rootcauseWorkloadTypeAttributeValue.String(), rootcauseWorkloadPidAttributeValue)
+}
+
+// RecordRootcauseWorkloadWaitTimeDataPoint adds a data point to rootcause.workload.wait.time metric.
+func (mb *MetricsBuilder) RecordRootcauseWorkloadWaitTimeDataPoint(ts pcommon.Timestamp, val float64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue AttributeRootcauseWorkloadType, rootcauseWorkloadPidAttributeValue int64, rootcauseWaitTypeAttributeValue AttributeRootcauseWaitType) {
+	mb.metricRootcauseWorkloadWaitTime.recordDataPoint(mb.startTime, ts, val, rootcauseWorkloadAttributeValue, rootcauseWorkloadTypeAttributeValue.String(), rootcauseWorkloadPidAttributeValue, rootcauseWaitTypeAttributeValue.String())
 }
 
 // RecordSystemCPULogicalCountDataPoint adds a data point to system.cpu.logical.count metric.

@@ -26,10 +26,15 @@ type TelemetryBuilder struct {
 	meter                     metric.Meter
 	mu                        sync.Mutex
 	registrations             []metric.Registration
+	ProcfsEventsLost          metric.Int64Counter
 	ProcfsProcessesSeen       metric.Int64Gauge
 	ProcfsProcessesUnreadable metric.Int64Gauge
 	ProcfsProcessesVanished   metric.Int64Counter
 	ProcfsScanDuration        metric.Float64Histogram
+	ProcfsScansSkipped        metric.Int64Counter
+	ProcfsSeries              metric.Int64Gauge
+	ProcfsSeriesSummed        metric.Int64Gauge
+	ProcfsSource              metric.Int64Gauge
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -61,6 +66,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	}
 	builder.meter = Meter(settings)
 	var err, errs error
+	builder.ProcfsEventsLost, err = builder.meter.Int64Counter(
+		"otelcol_procfs_events_lost",
+		metric.WithDescription("Messages of the kernel about processes that did not fit into the buffer between two scrapes (source ebpf). [Alpha]"),
+		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ProcfsProcessesSeen, err = builder.meter.Int64Gauge(
 		"otelcol_procfs_processes_seen",
 		metric.WithDescription("Processes that the last scan found. [Alpha]"),
@@ -81,9 +92,33 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcfsScanDuration, err = builder.meter.Float64Histogram(
 		"otelcol_procfs_scan_duration",
-		metric.WithDescription("Time that a scan of the processes took. [Alpha]"),
+		metric.WithDescription("Time that the parts of a scrape took. [Alpha]"),
 		metric.WithUnit("s"),
-		metric.WithExplicitBucketBoundaries([]float64{0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2}...),
+		metric.WithExplicitBucketBoundaries([]float64{0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2}...),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcfsScansSkipped, err = builder.meter.Int64Counter(
+		"otelcol_procfs_scans_skipped",
+		metric.WithDescription("Scrapes that did not take place because the one before them took longer than the interval. [Alpha]"),
+		metric.WithUnit("{scrape}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcfsSeries, err = builder.meter.Int64Gauge(
+		"otelcol_procfs_series",
+		metric.WithDescription("Workloads or processes that the last scrape told one by one. [Alpha]"),
+		metric.WithUnit("{series}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcfsSeriesSummed, err = builder.meter.Int64Gauge(
+		"otelcol_procfs_series_summed",
+		metric.WithDescription("Workloads or processes that the last scrape told as `other`, because of `top` and `limit`. [Alpha]"),
+		metric.WithUnit("{series}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcfsSource, err = builder.meter.Int64Gauge(
+		"otelcol_procfs_source",
+		metric.WithDescription("Always 1. Tells in its attribute which source of processes is in use. [Alpha]"),
+		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs

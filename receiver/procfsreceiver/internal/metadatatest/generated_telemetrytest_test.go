@@ -19,10 +19,18 @@ func TestSetupTelemetry(t *testing.T) {
 	tb, err := metadata.NewTelemetryBuilder(testTel.NewTelemetrySettings())
 	require.NoError(t, err)
 	defer tb.Shutdown()
+	tb.ProcfsEventsLost.Add(context.Background(), 1)
 	tb.ProcfsProcessesSeen.Record(context.Background(), 1)
 	tb.ProcfsProcessesUnreadable.Record(context.Background(), 1)
 	tb.ProcfsProcessesVanished.Add(context.Background(), 1)
 	tb.ProcfsScanDuration.Record(context.Background(), 1)
+	tb.ProcfsScansSkipped.Add(context.Background(), 1)
+	tb.ProcfsSeries.Record(context.Background(), 1)
+	tb.ProcfsSeriesSummed.Record(context.Background(), 1)
+	tb.ProcfsSource.Record(context.Background(), 1)
+	AssertEqualProcfsEventsLost(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcfsProcessesSeen(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -34,6 +42,18 @@ func TestSetupTelemetry(t *testing.T) {
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcfsScanDuration(t, testTel,
 		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualProcfsScansSkipped(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualProcfsSeries(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualProcfsSeriesSummed(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualProcfsSource(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 
 	require.NoError(t, testTel.Shutdown(context.Background()))

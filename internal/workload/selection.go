@@ -1,0 +1,253 @@
+package workload
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/otel-culprit/culprit/internal/process"
+)
+
+// Limits bound how many series are told one by one.
+type Limits struct {
+	Series int           // in all, the sum of the others among them; at least 1
+	Top    int           // how many matter by each resource
+	Hold   time.Duration // how long one that mattered stays; zero is a minute
+}
+
+// Candidate is a workload or a process that may get a series of its own.
+type Candidate struct {
+	Totals         *Totals // the same pointer from scan to scan
+	Resident       int64   // bytes
+	Processes      int
+	Threads        int64
+	Known, Partial process.Known
+	Keep           bool // whatever it uses
+}
+
+// Others is the Index of the series that sums all that have none of their own.
+const Others = -1
+
+// Series is what to tell of a candidate or of the others. Its totals are what it
+// used in the scans in which it was told like this, so they never go back, and
+// those of all series together rise by what all candidates used: what goes over
+// to the others and comes back misses what it used in between.
+type Series struct {
+	Index          int // of the candidate, or Others
+	Totals         Totals
+	Since          time.Time // when the totals started
+	Resident       int64     // bytes
+	Processes      int
+	Threads        int64
+	Known, Partial process.Known
+}
+
+// Selection decides who gets a series of its own: those to keep, and those that
+// use most of a resource or did so a short time ago.
+type Selection struct {
+	limits  Limits
+	members map[*Totals]*member
+	now     []*member // of the candidates, by index
+	before  []*member // at the scan before
+	chosen  []*member
+	top     []ranked
+	others  Series
+	out     []Series
+	scan    int
+	last    time.Time
+}
+
+type member struct {
+	of    *Totals
+	rate  rates
+	same  bool   // nothing was used since the scan before
+	read  Totals // at the scan before
+	told  Totals // of its own series
+	since time.Time
+	until time.Time // of the hold
+	place int       // the smaller, the sooner it is chosen
+	scan  int
+	own   bool
+}
+
+type ranked struct {
+	value float64
+	*member
+}
+
+// NewSelection makes a selection without members.
+func NewSelection(limits Limits) *Selection {
+	limits.Series = max(limits.Series, 1)
+	if limits.Hold <= 0 {
+		limits.Hold = time.Minute
+	}
+	return &Selection{limits: limits, members: map[*Totals]*member{}, others: Series{Index: Others}}
+}
+
+// Candidates appends the workloads to candidates; keep may be nil.
+func Candidates(candidates []Candidate, workloads []*Workload, keep func(*Workload) bool) []Candidate {
+	for _, w := range workloads {
+		candidates = append(candidates, Candidate{
+			Totals: &w.Totals, Resident: w.Resident, Processes: w.Processes, Threads: w.Threads,
+			Known: w.Known, Partial: w.Partial, Keep: keep != nil && keep(w),
+		})
+	}
+	return candidates
+}
+
+// Select is called once for each scan. The series are in the order of the
+// candidates, those of the others last if there ever were any; they are valid
+// until the next call.
+func (s *Selection) Select(candidates []Candidate, at time.Time) []Series {
+	s.scan++
+	if s.last.IsZero() {
+		s.last = at
+	}
+	s.before, s.now = s.now, s.before[:0]
+	for i := range candidates {
+		s.now = append(s.now, s.meet(i, &candidates[i]))
+	}
+	s.rank(at)
+	s.choose(candidates, at)
+	s.tell(candidates)
+	if len(s.members) > len(candidates) {
+		for totals, m := range s.members {
+			if m.scan != s.scan {
+				delete(s.members, totals)
+			}
+		}
+	}
+	s.last = at
+	return s.out
+}
+
+func (s *Selection) meet(i int, c *Candidate) *member {
+	var m *member
+	if i < len(s.before) && s.before[i].of == c.Totals {
+		m = s.before[i] // The order seldom changes.
+	} else {
+		m = s.members[c.Totals]
+	}
+	if m == nil {
+		m = &member{of: c.Totals, since: s.last}
+		s.members[c.Totals] = m
+	}
+	m.scan, m.place = s.scan, 0
+	if m.same = m.read == *c.Totals; m.same {
+		m.rate = rates{memory: float64(c.Resident)}
+	} else {
+		m.rate = ratesOf(&m.read, c)
+	}
+	return m
+}
+
+// rank finds the first few by each resource.
+func (s *Selection) rank(at time.Time) {
+	if s.limits.Top <= 0 {
+		return
+	}
+	for r := range numRates {
+		s.top = s.top[:0]
+		for _, m := range s.now {
+			s.enter(ranked{m.rate[r], m})
+		}
+		for i, t := range s.top {
+			t.until = at.Add(s.limits.Hold)
+			if place := top + i; t.place == 0 || place < t.place {
+				t.place = place
+			}
+		}
+	}
+}
+
+// enter puts a member among the top if it belongs there.
+func (s *Selection) enter(r ranked) {
+	n := len(s.top)
+	if !(r.value > 0) || n == s.limits.Top && r.value <= s.top[n-1].value {
+		return
+	}
+	if n < s.limits.Top {
+		s.top = append(s.top, r)
+		n++
+	}
+	i := n - 1
+	for ; i > 0 && s.top[i-1].value < r.value; i-- {
+		s.top[i] = s.top[i-1]
+	}
+	s.top[i] = r
+}
+
+// The places of those that want a series: those to keep, of them first those that
+// have one, the top, and the held, of them first those that mattered last.
+const (
+	kept = 1
+	more = 2
+	top  = 3
+	held = 1 << 30
+)
+
+// choose gives the series away.
+func (s *Selection) choose(candidates []Candidate, at time.Time) {
+	s.chosen = s.chosen[:0]
+	for i, m := range s.now {
+		switch {
+		case candidates[i].Keep && m.own:
+			m.place = kept
+		case candidates[i].Keep:
+			m.place = more
+		case m.place == 0 && m.until.After(at):
+			m.place = held + int((s.limits.Hold-m.until.Sub(at))/time.Millisecond)
+		}
+		m.own = false
+		if m.place > 0 {
+			s.chosen = append(s.chosen, m)
+		}
+	}
+	if room := s.limits.Series - 1; len(s.chosen) > room {
+		slices.SortStableFunc(s.chosen, func(a, b *member) int { return cmp.Compare(a.place, b.place) })
+		s.chosen = s.chosen[:room]
+	}
+	for _, m := range s.chosen {
+		m.own = true
+	}
+}
+
+// tell adds what each used to its own series or to that of the others.
+func (s *Selection) tell(candidates []Candidate) {
+	o := &s.others
+	if o.Since.IsZero() {
+		o.Since = s.last
+	}
+	o.Resident, o.Processes, o.Threads, o.Known, o.Partial = 0, 0, 0, 0, 0
+	all, some := ^process.Known(0), false
+	s.out = s.out[:0]
+	for i, m := range s.now {
+		c := &candidates[i]
+		if m.own {
+			if !m.same {
+				m.told.rise(&m.read, c.Totals)
+			}
+			s.out = append(s.out, Series{i, m.told, m.since, c.Resident, c.Processes, c.Threads, c.Known, c.Partial})
+		} else {
+			some = true
+			if !m.same {
+				o.Totals.rise(&m.read, c.Totals)
+			}
+			o.Resident += c.Resident
+			o.Processes += c.Processes
+			o.Threads += c.Threads
+			o.Known |= c.Known
+			o.Partial |= c.Partial
+			all &= c.Known
+		}
+		if !m.same {
+			m.read = *c.Totals
+		}
+	}
+	if some {
+		o.Partial |= o.Known &^ all
+	}
+	if some || o.Totals != (Totals{}) {
+		s.out = append(s.out, *o)
+	}
+}

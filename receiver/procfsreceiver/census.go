@@ -1,0 +1,279 @@
+package procfsreceiver
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/otel-culprit/culprit/internal/catalog/files"
+	"github.com/otel-culprit/culprit/internal/process"
+	"github.com/otel-culprit/culprit/internal/sockets"
+	"github.com/otel-culprit/culprit/internal/workload"
+	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadata"
+)
+
+// census is who lives on the host and what they used, as of the last scan.
+type census struct {
+	cfg       *Config
+	source    source
+	name      metadata.AttributeSource
+	sockets   *sockets.Table // nil if there is none, or if the source knows the bytes and nobody asks for peers
+	bytes     bool           // the table is asked for bytes
+	book      *workload.Book
+	selection *workload.Selection
+	watch     *watch
+	relations relations
+
+	snap  process.Snapshot
+	began time.Time // of the ledger
+
+	// What is to be told.
+	workloads []series
+	processes []told
+	related   []relation
+	summed    int // workloads or processes that are in other
+
+	// Reused by each scan.
+	candidates []workload.Candidate
+	owners     []told // of the candidates that are processes
+	all        []workload.Series
+	kept       map[*workload.Workload]bool
+	lent       map[int64]int64
+}
+
+// series is a workload that is told one by one, or the sum of the others, which
+// has no workload.
+type series struct {
+	workload.Series
+	of *workload.Workload
+}
+
+// told is a process that is told one by one.
+type told struct {
+	*process.Process
+	key       workload.Key // of its workload
+	counted   bool         // it has series of its own, and is not only described
+	totals    workload.Totals
+	since     time.Time // when the totals began
+	diskSince time.Time // and those of the disk
+}
+
+func openCensus(cfg *Config, root hostRoot, log *zap.Logger) (*census, error) {
+	known, err := files.Default()
+	if err != nil {
+		return nil, err
+	}
+	c := &census{
+		cfg: cfg,
+		book: workload.New(workload.Options{
+			TimerOf: root.timerOf,
+			Filter:  workload.Filter{Include: root.patterns(cfg.Include), Exclude: root.patterns(cfg.Exclude)},
+		}),
+		selection: workload.NewSelection(workload.Limits{Series: cfg.Limit, Top: cfg.Top}),
+		watch:     newWatch(known, newSelection(cfg.Keep, root)),
+		kept:      map[*workload.Workload]bool{},
+		lent:      map[int64]int64{},
+	}
+	if c.source, c.name, err = openSource(cfg, root, log); err != nil {
+		return nil, err
+	}
+	c.bytes = cfg.Network && c.name == metadata.AttributeSourceProcfs
+	if c.sockets, err = sockets.Open(sockets.Options{Proc: root.proc()}); err != nil {
+		c.sockets = nil
+		log.Warn("Sockets cannot be listed on this host",
+			zap.Strings("metrics", []string{"process.network.io", "rootcause.workload.network.io", "rootcause.backend"}),
+			zap.String("cure", "allow netlink sockets (NETLINK_SOCK_DIAG) in the sandbox, and load the modules tcp_diag and unix_diag"), zap.Error(err))
+	}
+	c.relations.peers = c.peers
+	return c, nil
+}
+
+func (c *census) close() error {
+	var errs []error
+	if c.sockets != nil {
+		errs = append(errs, c.sockets.Close())
+	}
+	return errors.Join(append(errs, c.source.Close())...)
+}
+
+// scan reads all processes.
+func (c *census) scan() error {
+	snap, err := c.source.Scan()
+	if err != nil {
+		return err
+	}
+	c.snap = snap
+	return nil
+}
+
+// network reads what went over the sockets, if the source does not know.
+func (c *census) network() error {
+	if !c.bytes || c.sockets == nil {
+		return nil
+	}
+	if _, err := c.sockets.Update(c.snap.Processes); err != nil {
+		return fmt.Errorf("list the sockets: %w", err)
+	}
+	return nil
+}
+
+// account enters the scan into the book and picks what is to be told.
+func (c *census) account(at time.Time) {
+	if c.began.IsZero() {
+		c.began = at
+	}
+	c.watch.look(c.snap.Processes)
+	c.related = c.relations.of(at, c.watch, c.snap.Processes)
+	c.lend()
+	c.book.Post(c.snap, at)
+	c.pick(at)
+}
+
+// lend puts database backends into the workloads of the dumps that they work for.
+func (c *census) lend() {
+	clear(c.lent)
+	for _, f := range c.related {
+		if !f.shared {
+			c.lent[f.server.PID] = f.client.PID
+		}
+	}
+	c.book.Lend(c.lent)
+}
+
+// passed is the bytes of all processes; ok is false if none are known.
+func (c *census) passed() (all traffic, ok bool) {
+	if !c.cfg.Network || (c.bytes && c.sockets == nil) {
+		return traffic{}, false
+	}
+	sum := c.book.Passed()
+	return traffic{sum.Received, sum.Transmitted}, true
+}
+
+// pick chooses what has series of its own.
+func (c *census) pick(at time.Time) {
+	c.workloads, c.processes, c.candidates, c.summed = c.workloads[:0], c.processes[:0], c.candidates[:0], 0
+	if c.cfg.Aggregation == AggregationProcess {
+		c.pickProcesses(at)
+	} else {
+		c.pickWorkloads(at)
+	}
+}
+
+func (c *census) pickWorkloads(at time.Time) {
+	clear(c.kept)
+	for _, p := range c.watch.important {
+		if w := c.book.Of(p.PID); w != nil {
+			c.kept[w] = true
+			c.processes = append(c.processes, told{Process: p, key: w.Key})
+		}
+	}
+	all := c.book.Workloads()
+	c.candidates = workload.Candidates(c.candidates, all, func(w *workload.Workload) bool { return c.kept[w] })
+	for _, s := range c.choose(at) {
+		if s.Index == workload.Others {
+			c.workloads = append(c.workloads, series{Series: s})
+			continue
+		}
+		w := all[s.Index]
+		c.workloads = append(c.workloads, series{s, w})
+		// Its leader stands for it, if it lives and is not told anyway.
+		if p := c.watch.alive(w.Leader.PID, w.Leader.Start); p != nil && !c.watch.matters(p) {
+			c.processes = append(c.processes, told{Process: p, key: w.Key})
+		}
+	}
+}
+
+// pickProcesses does the same with processes in place of workloads.
+func (c *census) pickProcesses(at time.Time) {
+	c.owners = c.owners[:0]
+	for _, p := range c.snap.Processes {
+		w := c.book.Of(p.PID)
+		totals, ok := c.book.Process(p.PID)
+		if w == nil || !ok {
+			continue // left out by the configuration
+		}
+		c.owners = append(c.owners, told{Process: p, key: w.Key})
+		c.candidates = append(c.candidates, workload.Candidate{
+			Totals: totals, Resident: p.Resident, Processes: 1, Threads: p.Threads, Known: p.Known, Keep: c.watch.matters(p),
+		})
+	}
+	for _, s := range c.choose(at) {
+		if s.Index == workload.Others {
+			c.workloads = append(c.workloads, series{Series: s})
+			continue
+		}
+		t := c.owners[s.Index]
+		t.counted, t.totals, t.since, t.diskSince = true, s.Totals, s.Since, s.Since
+		if c.cfg.Limit == 0 {
+			t.totals, t.since, t.diskSince = sinceStart(t.Process, s.Totals), t.Start, later(t.Start, c.began)
+		}
+		c.processes = append(c.processes, t)
+	}
+}
+
+// choose gives the candidates that have series of their own, and the sum of the
+// others. Without a limit all have one.
+func (c *census) choose(at time.Time) []workload.Series {
+	if c.cfg.Limit > 0 {
+		chosen := c.selection.Select(c.candidates, at)
+		c.summed = len(c.candidates) - len(chosen)
+		if n := len(chosen); n > 0 && chosen[n-1].Index == workload.Others {
+			c.summed++
+		}
+		return chosen
+	}
+	c.all = c.all[:0]
+	for i, k := range c.candidates {
+		c.all = append(c.all, workload.Series{
+			Index: i, Totals: *k.Totals, Since: c.began, Resident: k.Resident, Processes: k.Processes, Threads: k.Threads,
+			Known: k.Known, Partial: k.Partial,
+		})
+	}
+	return c.all
+}
+
+// sinceStart has the counters of the kernel since the start of a process, but
+// those of the disk, in which the kernel counts children again.
+func sinceStart(p *process.Process, ledger workload.Totals) workload.Totals {
+	return workload.Totals{
+		UserTime: p.UserTime, SystemTime: p.SystemTime,
+		ReadBytes: ledger.ReadBytes, WriteBytes: ledger.WriteBytes,
+		TCP: p.Network.TCP, UDP: p.Network.UDP, Retransmits: p.Network.Retransmits,
+		RunDelay: p.RunDelay, BlockDelay: p.BlockDelay, SwapDelay: p.SwapDelay, ThrashingDelay: p.ThrashingDelay,
+		MinorFaults: p.MinorFaults, MajorFaults: p.MajorFaults,
+		VoluntarySwitches: p.VoluntarySwitches, InvoluntarySwitches: p.InvoluntarySwitches,
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func (c *census) peers(client *process.Process, servers []*process.Process) ([]*process.Process, error) {
+	if c.sockets == nil {
+		return nil, nil
+	}
+	found, err := c.sockets.Peers(client, servers)
+	if err != nil {
+		return nil, err
+	}
+	var processes []*process.Process
+	for _, peer := range found {
+		processes = append(processes, peer.Server)
+	}
+	return processes, nil
+}
+
+// missing is what cannot be seen of some processes now, and why.
+func (c *census) missing() []missing {
+	snap, err := c.source.Scan()
+	if err != nil {
+		return nil // each scrape will say so
+	}
+	return missingOfProcesses(snap, c.source.BlockDelays())
+}
