@@ -74,6 +74,15 @@ fuzz: ## Fuzz every parser for FUZZTIME (10s) each
 bench: ## Run the Go benchmarks for BENCHTIME (1s) each
 	@go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/... ./receiver/... ./processor/...
 
+.PHONY: bench-scan
+bench-scan: build ## Measure what the collector costs, beside other collectors (50 minutes; ARGS='-only ebpf -duration 10s' for less)
+	@go run ./test/benchscan -markdown docs/benchmarks.md $(ARGS)
+
+.PHONY: check-scan
+check-scan: build ## Measure how much of short-lived processes and of network bytes is credited (3 minutes)
+	@go run ./test/benchscan -check shortlived $(ARGS)
+	@go run ./test/benchscan -check network $(ARGS)
+
 .PHONY: eval
 eval: ## Judge the engine on NIGHTS (40) generated nights of each kind, at 1, 10 and 60 s
 	@CULPRIT_EVAL=$(NIGHTS) go test -count=1 -v -run TestGeneratedIncidents ./internal/rootcause | grep -vE '^(=== |--- |PASS|ok)'

@@ -71,6 +71,8 @@ func scriptOf(args []string) string {
 				return firstWord(args[i+1])
 			}
 			return ""
+		case strings.HasPrefix(arg, "/dev/fd/"), strings.HasPrefix(arg, "/proc/"):
+			return "" // a pipe says nothing
 		case arg[0] != '-':
 			return base(arg)
 		}

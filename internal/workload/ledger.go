@@ -1,7 +1,5 @@
 package workload
 
-import "github.com/otel-culprit/culprit/internal/process"
-
 // When a process ends and its parent waits for it, the kernel adds all that it
 // used to the parent's counters: the CPU to those of "children", the bytes to
 // the parent's own. Most of that was counted while the process lived.
@@ -42,39 +40,9 @@ const maxOwing = 16384
 // read just before it reaped, its child just after.
 const patience = 2
 
-// The halves of a legacy. The kernel shows each in one file, so each is read at
-// one moment.
-const (
-	cpuHalf = iota
-	ioHalf
-	numHalves
-)
-
 // deepest bounds every walk to an ancestor: what is told of parents may go in
 // circles.
 const deepest = 64
-
-// margin is what rounding may take from a jump of CPU time: a microsecond.
-const margin int64 = ticksPerSecond / 1e6
-
-// slack is what CPU time may be missing for the clock's sake: two ticks of the
-// kernel's.
-const slack int64 = ticksPerSecond / 50
-
-// debt is what an ended process owes: what was counted of it already.
-type debt struct {
-	reaper  *account // who may have waited for it; nil if nobody is left
-	counted legacy
-	due     legacy
-	taken   legacy
-	payer   [numHalves]*account
-	now     [numHalves]bool // paid in this scan
-	paid    [numHalves]bool
-	final   bool // the totals were the last ones
-	age     int  // scans
-}
-
-func half(l *legacy, h int) int64 { return l[2*h] + l[2*h+1] }
 
 // record notes the end of a process, with all that was read of it.
 func (l *ledger) record(a *account, final bool) {
@@ -122,15 +90,6 @@ func (l *ledger) settle() {
 	l.reapers = l.reapers[:0]
 }
 
-// fit is how well a debt must fit into a jump.
-type fit int
-
-const (
-	both fit = iota // CPU and bytes, which is strong evidence
-	one             // either: the other half was read before it was reaped
-	part            // as much as there is
-)
-
 // claim has a debt paid by its reaper or, if that has ended, by somebody above. A
 // zombie that is still listed was not reaped.
 func (l *ledger) claim(a *account, how fit, above bool) {
@@ -152,63 +111,14 @@ func (l *ledger) claim(a *account, how fit, above bool) {
 	}
 }
 
-func (d *debt) isPaid() bool { return d.paid[cpuHalf] && d.paid[ioHalf] }
-
-// pay takes from the reaper's jump what fits.
-func (d *debt) pay(r *account, how fit) {
-	if r == nil || d.isPaid() || !r.leap[cpuHalf] && !r.leap[ioHalf] {
-		return
-	}
-	cpu, io := !d.paid[cpuHalf] && d.fits(r, cpuHalf), !d.paid[ioHalf] && d.fits(r, ioHalf)
-	if how == both && (!cpu || !io) {
-		return
-	}
-	for h, fits := range [numHalves]bool{cpu, io} {
-		if !d.paid[h] && (fits && (how == both || r.leap[h]) || how == part) {
-			d.take(r, h)
-		}
-	}
-}
-
-// fits compares user and system time together: how CPU time divides into them is
-// the kernel's guess, which differs between a process and a sum of them.
-func (d *debt) fits(r *account, h int) bool {
-	if h == cpuHalf {
-		return half(&r.jump, h)+margin >= half(&d.due, h)
-	}
-	return r.jump[readBytes] >= d.due[readBytes] && r.jump[writeBytes] >= d.due[writeBytes]
-}
-
-func (d *debt) take(r *account, h int) {
-	before := half(&d.due, h)
-	for i := 2 * h; i < 2*h+2; i++ {
-		d.move(r, i, i)
-	}
-	if h == cpuHalf {
-		d.move(r, userTime, systemTime)
-		d.move(r, systemTime, userTime)
-	}
-	left := half(&d.due, h)
-	if left < before || before == 0 {
-		d.payer[h], d.now[h] = r, true
-	}
-	d.paid[h] = left <= margin*int64(1-h)
-}
-
-func (d *debt) move(r *account, due, jump int) {
-	n := min(d.due[due], r.jump[jump])
-	d.due[due] -= n
-	d.taken[due] += n
-	r.jump[jump] -= n
-}
-
 // share divides what is left of a jump among the workloads of those who ended, in
 // proportion to what was counted of them.
 func (l *ledger) share() {
 	for _, a := range l.owing {
 		for h := range numHalves {
 			if a.debt.inherits(h) {
-				a.debt.payer[h].heir[h] += a.debt.weight(h)
+				r := a.debt.payer[h]
+				r.heir[h] = plus(r.heir[h], a.debt.weight(h))
 			}
 		}
 	}
@@ -221,14 +131,6 @@ func (l *ledger) share() {
 		}
 	}
 }
-
-// inherits reports whether part of the reaper's jump is work of the ended one
-// that was not seen. Of bytes nothing is missing where the end was told: what is
-// left is the reaper's own.
-func (d *debt) inherits(h int) bool { return d.now[h] && (h == cpuHalf || !d.final) }
-
-// weight is never zero, so that those of whom nothing was counted share equally.
-func (d *debt) weight(h int) int64 { return half(&d.counted, h) + 1 }
 
 // divide gives the workload of a its part of what is left of r's jump.
 func (r *account) divide(a *account, h int) {
@@ -280,16 +182,4 @@ func (l *ledger) lapses(a *account) bool {
 	}
 	d.age++
 	return d.age >= patience
-}
-
-// giveBack undoes what was taken for a process that nobody waited for after all:
-// bytes came, but they were the reaper's own, as no CPU time came with them.
-func (d *debt) giveBack() {
-	r := d.payer[ioHalf]
-	if r == nil || half(&d.taken, cpuHalf) > 0 || half(&d.due, cpuHalf) <= slack || r.ever&process.KnowsChildren == 0 {
-		return
-	}
-	back := legacy{readBytes: d.taken[readBytes], writeBytes: d.taken[writeBytes]}
-	r.home.inherit(back)
-	r.total.inherit(back)
 }

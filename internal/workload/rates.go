@@ -22,6 +22,14 @@ func ratesOf(before *Totals, c *Candidate) rates {
 	}
 }
 
+// worthTelling is what matters to nobody in so many seconds, if it is no more: a
+// hundredth of a CPU, some blocks, some packets, a hundredth of a second of
+// waiting each second, or 16 MiB of memory. Without it, a quiet host would tell
+// each ls that somebody types.
+func worthTelling(seconds float64) rates {
+	return rates{0.01 * seconds, 32e3 * seconds, 8e3 * seconds, 16 << 20, 0.01 * seconds}
+}
+
 // rise adds what came between two readings.
 func (t *Totals) rise(before, now *Totals) {
 	t.UserTime += now.UserTime - before.UserTime

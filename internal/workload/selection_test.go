@@ -72,9 +72,9 @@ func TestSelectionHoldsWhatMattered(t *testing.T) {
 func TestSelectionByEachResource(t *testing.T) {
 	for name, use := range map[string]func(*workload.Workload){
 		"cpu":     func(w *workload.Workload) { w.Totals.SystemTime++ },
-		"disk":    func(w *workload.Workload) { w.Totals.ReadBytes++ },
-		"network": func(w *workload.Workload) { w.Totals.UDP.Received++ },
-		"memory":  func(w *workload.Workload) { w.Resident++ },
+		"disk":    func(w *workload.Workload) { w.Totals.ReadBytes += 1e6 },
+		"network": func(w *workload.Workload) { w.Totals.UDP.Received += 1e5 },
+		"memory":  func(w *workload.Workload) { w.Resident += 32 << 20 },
 		"waits":   func(w *workload.Workload) { w.Totals.BlockDelay++ },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -85,5 +85,20 @@ func TestSelectionByEachResource(t *testing.T) {
 			require.Equal(t, 1, series[0].Index)
 			require.Equal(t, workload.Others, series[1].Index)
 		})
+	}
+}
+
+// Somebody types ls on a quiet host: that is no series.
+func TestSelectionLeavesTriflesOut(t *testing.T) {
+	s := workload.NewSelection(workload.Limits{Series: 9, Top: 3})
+	w := &workload.Workload{}
+	all := []*workload.Workload{w}
+	for second := range 5 {
+		w.Totals.UserTime += 0.002
+		w.Totals.ReadBytes += 4096
+		w.Resident = 1 << 20
+		series := s.Select(workload.Candidates(nil, all, nil), start.Add(time.Duration(second)*time.Second))
+		require.Len(t, series, 1)
+		require.Equal(t, workload.Others, series[0].Index)
 	}
 }

@@ -124,12 +124,20 @@ func (u *use) totals() Totals {
 
 func (u *use) add(more *use) {
 	for i := range u {
-		u[i] += more[i]
+		u[i] = plus(u[i], more[i])
 	}
 }
 
 func (u *use) inherit(more legacy) {
 	for i, n := range more {
-		u[i] += n
+		u[i] = plus(u[i], n)
 	}
+}
+
+// plus stays at the largest number rather than go back.
+func plus(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }

@@ -16,7 +16,6 @@ const (
 	Cron      Type = "cron"      // what a cron daemon started at one time
 	Job       Type = "job"       // a process group, with the groups that its wrappers made
 	Kernel    Type = "kernel"    // all threads of the kernel
-	Backend   Type = "backend"   // a server's process that works for one client; never made here
 	Other     Type = "other"     // the sum of all that are not told one by one
 )
 
