@@ -83,7 +83,7 @@ var (
 
 func TestUseOfWorkload(t *testing.T) {
 	d := NewDecoder(Options{})
-	scrape := func(at, cpu, tcp, udp float64) *batch {
+	told := func(at, cpu, tcp, udp float64) *batch {
 		return newBatch(web1).
 			sum("rootcause.workload.cpu.time", at, cpu, with(nightly, attrs{"cpu.mode": "user"})).
 			sum("rootcause.workload.disk.io", at, 10*cpu, with(nightly, attrs{"disk.io.direction": "write"})).
@@ -93,13 +93,13 @@ func TestUseOfWorkload(t *testing.T) {
 			sum("rootcause.workload.paging.faults", at, cpu, with(nightly, attrs{"system.paging.fault.type": "major"})).
 			gauge("rootcause.workload.memory.resident", "By", at, 7, nightly)
 	}
-	require.Empty(t, metricsOf(d, scrape(10, 100, 1000, 500)))
+	require.Empty(t, metricsOf(d, told(10, 100, 1000, 500)))
 	requireFacts(t, []fact.Fact{fact.Use{
 		At: second(11), Over: time.Second, Process: fact.Process{Host: "web1"}, Workload: nightlyWorkload,
 		Amounts: amounts(map[fact.Resource]float64{
 			fact.CPU: 2, fact.DiskWrite: 20, fact.NetworkTransmit: 300 + 4, fact.RunDelay: 2, fact.MajorFaults: 2, fact.Memory: 7,
 		}),
-	}}, metricsOf(d, scrape(11, 102, 1300, 504)))
+	}}, metricsOf(d, told(11, 102, 1300, 504)))
 	require.Nil(t, d.TakeSkipped())
 
 	require.Empty(t, metricsOf(d, newBatch(web1).sum("rootcause.workload.cpu.time", 12, 1, attrs{"cpu.mode": "user"})))

@@ -85,7 +85,8 @@ func (t *Table) settle(left bool) {
 				continue
 			}
 			f.wait = min(max(1, f.wait*2), maxStep)
-			f.retry = t.update + f.wait
+			// All of one step together, so that most updates search for none.
+			f.retry = (t.update/f.wait + 1) * f.wait
 		}
 		t.disown(s)
 	}

@@ -33,7 +33,7 @@ func newReader(proc dir) reader {
 
 // openingCost is what a process costs before its first descriptor is read, in
 // descriptors.
-const openingCost = 8
+const openingCost = 4
 
 // read tells v of the sockets that process pid holds, from where an earlier call
 // had to stop; zero is the start. It stops when the budget is used up and

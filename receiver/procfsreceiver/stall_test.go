@@ -16,7 +16,8 @@ func TestParsePressure(t *testing.T) {
 	}{
 		"io": {
 			"some avg10=0.00 avg60=0.00 avg300=0.00 total=1234\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=567\n",
-			stalled{1234, 567, true}, true,
+			stalled{1234, 567, true},
+			true,
 		},
 		"cpu of an old kernel": {"some avg10=1.00 avg60=0.00 avg300=0.00 total=1\n", stalled{some: 1}, true},
 		"torn":                 {"some avg10=0.00 avg60=0.00 avg300=0.00 tot", stalled{}, false},

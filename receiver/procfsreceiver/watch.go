@@ -119,11 +119,6 @@ func newSelection(m Match, root hostRoot) selection {
 	return s
 }
 
-// isEmpty reports whether nothing was selected by anything.
-func (s selection) isEmpty() bool {
-	return s.names == nil && s.units == nil && s.cgroups == nil && s.users == nil
-}
-
 // has reports whether any of the patterns fits.
 func (s selection) has(p *process.Process) bool {
 	if (s.names != nil && s.names(p.Name)) || (s.cgroups != nil && s.cgroups(p.Cgroup)) || s.users[p.User] {
