@@ -25,11 +25,12 @@
 //
 // # What it costs
 //
-// About 0.25 us for each idle thread and scan, of which the kernel's own iterator
-// takes 0.15 (0.4 without leaving out what did not change, 8 for procfs), 1 us
-// for one that ran, 1.3 us for a process that ends, and 0.07 us for each call that
-// sends or receives. A scan allocates nothing in the steady state. The maps take
-// 3 MiB of the kernel's memory, the rings that are mapped two more of RSS.
+// 0.2 to 0.3 us for each idle thread and scan, of which the kernel's own iterator
+// takes 0.15 (0.4 without leaving out what did not change, 8 for procfs); half a
+// microsecond more for one that ran, 1.3 us for a process that ends, and 0.07 us
+// for each call that sends or receives. A scan allocates nothing in the steady
+// state. Opening takes 0.3 s, most of it to read the kernel's types. The maps take
+// 3 MiB of the kernel's memory, the ring that is mapped twice two more of RSS.
 //
 // # What it needs
 //
@@ -52,7 +53,7 @@
 // # Not guaranteed
 //
 // What others do to a process that sleeps (its memory, niceness, I/O priority,
-// CPUs) shows after up to sixteen scans; a new parent or cgroup at once. Waits
+// CPUs) shows after up to 32 scans; a new parent or cgroup at once. Waits
 // of threads that ended between two scans are lost since the last one, as in the
 // kernel. The CPU time of a process that ended within some 20 ms before the scan
 // lacks its last slice of up to a tick. The counters of traffic begin when the

@@ -154,6 +154,11 @@ func TestBytesToStorage(t *testing.T) {
 	p := find(scan(t, s), a.Process.Pid)
 	require.True(t, p.Known.Has(process.KnowsIO))
 	require.InDelta(t, 3<<20, p.WriteBytes, 64<<10)
+	require.Equal(t, s.BlockDelays(), p.Known.Has(process.KnowsBlockDelay))
+	if s.BlockDelays() {
+		require.Positive(t, p.BlockDelay, "it waited for its bytes to be written")
+		require.Less(t, p.BlockDelay, float64(p.Threads)*time.Since(p.Start).Seconds())
+	}
 	a.end()
 	x := scanUntilExited(t, s, a.Process.Pid)
 	require.GreaterOrEqual(t, x.WriteBytes, p.WriteBytes)
@@ -309,7 +314,7 @@ func TestChangesFromOutside(t *testing.T) {
 	const idle = 3 << 13
 	_, _, errno := unix.Syscall(unix.SYS_IOPRIO_SET, 1, uintptr(c.Process.Pid), idle)
 	require.Zero(t, errno)
-	for range 16 {
+	for range 32 {
 		require.Same(t, p, find(scan(t, s), c.Process.Pid), "it stays the same value")
 	}
 	require.Equal(t, int64(7), p.Nice)

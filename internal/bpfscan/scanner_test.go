@@ -58,21 +58,29 @@ func TestScanAgreesWithProc(t *testing.T) {
 	before := copies(t, procs)
 	ours := scan(t, s).Processes
 	after := copies(t, procs)
-	compared := 0
+	listed := map[int64]*process.Process{}
 	for i, p := range ours {
-		if i > 0 {
-			require.Less(t, ours[i-1].PID, p.PID, "by PID")
+		require.True(t, i == 0 || ours[i-1].PID < p.PID, "by PID")
+		listed[p.PID] = p
+	}
+	compared := 0
+	for pid, b := range before {
+		a, ok := after[pid]
+		if !ok || !b.Start.Equal(a.Start) {
+			continue // it ended
 		}
-		b, ok1 := before[p.PID]
-		a, ok2 := after[p.PID]
-		zombie := p.Virtual == 0 && !p.Kernel // of which less is read
-		if ok1 && ok2 && b.Start.Equal(a.Start) && !zombie {
+		p := listed[pid]
+		if _, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); p == nil && errors.Is(err, os.ErrPermission) {
+			continue // a sandbox keeps it from root, and from the kernel's list
+		}
+		require.NotNil(t, p, "%d %s lived all the time", pid, b.Name)
+		// Of a zombie less is read.
+		if p.Kernel || (p.Virtual > 0 && a.Virtual > 0) {
 			compared++
 			compare(t, b, p, a)
 		}
 	}
 	require.Greater(t, compared, 10)
-	require.Greater(t, compared, len(before)*9/10)
 }
 
 func copies(t *testing.T, procs *procscan.Scanner) map[int64]process.Process {
@@ -125,7 +133,7 @@ func compare(t *testing.T, b process.Process, p *process.Process, a process.Proc
 		"threads":   {float64(b.Threads), float64(p.Threads), float64(a.Threads), 0},
 		"virtual":   {float64(b.Virtual), float64(p.Virtual), float64(a.Virtual), 0},
 		"resident":  {float64(b.Resident), float64(p.Resident), float64(a.Resident), 1 << 20},
-		"run delay": {b.RunDelay, p.RunDelay, a.RunDelay, 0.01 + 0.01*a.RunDelay},
+		"run delay": {b.RunDelay, p.RunDelay, a.RunDelay, 0.05 + 0.02*a.RunDelay},
 	} {
 		low, high := math.Min(v[0], v[2])-v[3], math.Max(v[0], v[2])+v[3]
 		require.GreaterOrEqual(t, v[1], low, "%s of %d %s", what, p.PID, p.Name)

@@ -39,7 +39,7 @@ struct {
 
 // Every thread is told of in full once in so many lists: its memory and its
 // priorities change without its doing.
-#define TURNS 16
+#define TURNS 32
 
 static __always_inline _Bool same(struct told *told, struct list_state *state, struct task_struct *t)
 {
