@@ -133,7 +133,7 @@ func (s *Scanner) settle(e *entry) {
 		e.Described++
 	}
 	e.published = shown
-	if moved || e.fresh || s.scans-e.described >= describeEvery {
+	if moved || e.fresh || (e.Ran && s.scans-e.described >= describeEvery) {
 		s.describe(e)
 	}
 }

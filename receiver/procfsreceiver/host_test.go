@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/procfs/blockdevice"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/receiver/receivertest"
 
 	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadata"
 )
@@ -156,4 +157,19 @@ func TestHostRoot(t *testing.T) {
 func TestCount(t *testing.T) {
 	require.Equal(t, int64(7), count(7))
 	require.Equal(t, int64(math.MaxInt64), count(math.MaxUint64))
+}
+
+// What each source of the host costs.
+func BenchmarkHost(b *testing.B) {
+	h, err := newHost("", metadata.NewMetricsBuilder(metadata.NewDefaultMetricsBuilderConfig(), receivertest.NewNopSettings(metadata.Type)))
+	require.NoError(b, err)
+	for _, src := range h.sources() {
+		b.Run(src.metrics[0], func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				require.NoError(b, src.record(time.Now()))
+				h.mb.Emit()
+			}
+		})
+	}
 }
