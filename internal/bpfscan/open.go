@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/otel-culprit/culprit/internal/procscan"
 )
 
@@ -46,7 +48,26 @@ func Open(o Options) (*Scanner, error) {
 	return s, nil
 }
 
+// isKernels reports whether a directory is a proc file system of this kernel, and
+// not a copy of some other host's.
+func isKernels(root string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(root, &st); err != nil {
+		return fmt.Errorf("look at %s: %w", root, err)
+	}
+	if st.Type != unix.PROC_SUPER_MAGIC {
+		return &Refusal{
+			Reason: root + " is not the proc file system of this kernel",
+			Cure:   "mount the host's own proc file system there, or use the source procfs",
+		}
+	}
+	return nil
+}
+
 func openWith(o Options, procs *procscan.Scanner) (*Scanner, error) {
+	if err := isKernels(o.Root); err != nil {
+		return nil, err
+	}
 	spec, err := loadKernel()
 	if err != nil {
 		return nil, err

@@ -2,8 +2,8 @@ package procscan
 
 import (
 	"fmt"
-
 	"os/exec"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,41 +23,53 @@ func sleepers(tb testing.TB, n int) {
 	}
 }
 
-// spinners starts processes that use the CPU now and then: they run in every
-// scan.
-func spinners(tb testing.TB, n int) {
-	tb.Helper()
-	for range n {
-		cmd := exec.CommandContext(tb.Context(), "sh", "-c", "while :; do read -t 0.01 x; done", "x")
-		cmd.Path, cmd.Args = "/bin/bash", []string{"bash", "-c", "while :; do read -t 0.005 x <> <(:); done"}
-		require.NoError(tb, cmd.Start())
-		tb.Cleanup(func() {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-		})
-	}
-}
-
 func BenchmarkScan(b *testing.B) {
 	for _, n := range []int{500, 2000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			sleepers(b, n)
 			for _, o := range []Options{{}, {Switches: true, CommandLine: true}} {
-				b.Run(fmt.Sprintf("switches=%t", o.Switches), func(b *testing.B) { benchmark(b, o) })
+				b.Run(fmt.Sprintf("switches=%t", o.Switches), func(b *testing.B) { benchmark(b, openHost(b, o), func() {}) })
 			}
 		})
 	}
 }
 
-func benchmark(b *testing.B, o Options) {
+// Here each process has run each time, as far as the scanner can tell.
+func BenchmarkScanBusy(b *testing.B) {
+	sleepers(b, 500)
+	for name, o := range map[string]Options{
+		"kept": {Switches: true}, "opened": {Switches: true, MaxOpen: -1}, "kept,noswitches": {},
+	} {
+		b.Run(name, func(b *testing.B) {
+			s := openHost(b, o)
+			benchmark(b, s, func() {
+				for _, e := range s.entries {
+					e.clock, e.running = -1, -1
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkScanForeign is without CPU clocks, as for the host of a container.
+func BenchmarkScanForeign(b *testing.B) {
+	sleepers(b, 2000)
+	for name, o := range map[string]Options{"kept": {}, "opened": {MaxOpen: -1}} {
+		b.Run(name, func(b *testing.B) {
+			s := openHost(b, o)
+			s.own, s.clock = false, false
+			benchmark(b, s, func() {})
+		})
+	}
+}
+
+// benchmark scans after change.
+func benchmark(b *testing.B, s *Scanner, change func()) {
 	b.Helper()
-	o.Root = "/proc"
-	s, err := Open(o)
-	require.NoError(b, err)
-	b.Cleanup(func() { require.NoError(b, s.Close()) })
-	processes := len(scan(b, s).Processes)
+	processes := 0
 	for range describeEvery {
-		scan(b, s)
+		processes = len(scan(b, s).Processes)
+		change()
 	}
 	b.ReportAllocs()
 	before := cpu(b)
@@ -65,6 +77,7 @@ func benchmark(b *testing.B, o Options) {
 		if _, err := s.Scan(); err != nil {
 			b.Fatal(err)
 		}
+		change()
 	}
 	each := float64(b.N) * float64(processes)
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/each, "ns/proc")

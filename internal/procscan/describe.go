@@ -113,7 +113,7 @@ func (s *Scanner) describe(p *process.Process, sum *uint64, w what) {
 func (s *Scanner) commandLine(p *process.Process, sum *uint64) {
 	b, errno := s.read(cmdlineName)
 	if errno != 0 || (len(b) == 0 && len(p.Args) > 0) {
-		return // in an exec or at its end it has none for a moment
+		return // at its end it has none for a moment
 	}
 	now := maphash.Bytes(s.seed, b)
 	if now != *sum || p.Args == nil {

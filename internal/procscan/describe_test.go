@@ -89,7 +89,7 @@ func TestDescribeThreads(t *testing.T) {
 		runtime.LockOSThread() // and not unlocked: the thread ends with this
 		err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 18)
 		if err == nil {
-			setIOPriority(t, unix.Gettid(), ioBestEffort<<ioClassShift|6)
+			err = setIOPriority(unix.Gettid(), ioBestEffort<<ioClassShift|6)
 		}
 		ready <- err
 		<-done

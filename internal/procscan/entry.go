@@ -33,6 +33,7 @@ type entry struct {
 	threads    []thread
 	delay      int64 // ns, summed over threads, those that ended included
 	argsSum    uint64
+	affinity   uint64 // of the main thread when its status was read; zero if unknown
 }
 
 // newEntry starts to keep a process.

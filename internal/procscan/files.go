@@ -78,15 +78,16 @@ func (s *Scanner) rest(e *entry, st *stat, why readFully) {
 	if e.Ran || (describe && e.late) {
 		s.delays(e, st.userTicks+st.systemTicks, why.threadsChanged || (describe && e.late))
 	}
+	ran := e.news || why.executed
 	if describe && s.directory(e) == 0 {
-		s.describe(&e.Process, &e.argsSum, what{threads: st.threads, program: e.news || why.executed})
+		s.describe(&e.Process, &e.argsSum, what{threads: st.threads, program: ran})
 		e.news = false
 	}
 	// What was refused would be refused again, until it is described.
 	if why.executed || (e.Ran && !e.refused) || (describe && !e.Known.Has(process.KnowsIO)) {
 		s.io(e)
 	}
-	if describe || (e.Ran && s.opts.Switches) {
+	if (describe && (!s.sameCPUs(e) || ran)) || (e.Ran && s.opts.Switches) {
 		s.switches(e)
 	}
 }
@@ -158,7 +159,9 @@ func (s *Scanner) switches(e *entry) {
 	if ok || !e.zombie {
 		e.Known.Set(process.KnowsSwitches, ok && s.opts.Switches)
 	}
-	if ok {
+	if !ok {
+		e.affinity = 0
+	} else {
 		e.VoluntarySwitches = max(e.VoluntarySwitches, voluntary)
 		e.InvoluntarySwitches = max(e.InvoluntarySwitches, involuntary)
 	}

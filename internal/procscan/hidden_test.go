@@ -76,13 +76,12 @@ func TestHiddenOfAMount(t *testing.T) {
 		t.Skip("only root can mount a proc file system")
 	}
 	// Folders of a test are its user's alone.
-	parent, err := os.MkdirTemp("", "procscan")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(parent)) })
-	require.NoError(t, os.Chmod(parent, 0o755)) //nolint:gosec // nobody must pass
+	parent := t.TempDir()
+	require.NoError(t, os.Chmod(parent, 0o755))
+	require.NoError(t, os.Chmod(filepath.Dir(parent), 0o755))
 	for _, mode := range []string{"1", "2"} {
 		root := filepath.Join(parent, mode)
-		require.NoError(t, os.Mkdir(root, 0o755)) //nolint:gosec // nobody must pass
+		require.NoError(t, os.Mkdir(root, 0o755))
 		if err := unix.Mount("proc", root, "proc", 0, "hidepid="+mode); err != nil {
 			t.Skip("no proc file system can be mounted here: ", err)
 		}

@@ -114,6 +114,9 @@ func TestScanIdleIsWhatOthersRead(t *testing.T) {
 		for _, o := range scan(t, fresh).Processes {
 			others[o.PID] = *o
 		}
+		// The time of one that is on a CPU is brought up to date by the kernel's
+		// tick, at the latest.
+		time.Sleep(20 * time.Millisecond)
 		compared := 0
 		for _, p := range scan(t, s).Processes {
 			o, found := others[p.PID]
@@ -211,7 +214,7 @@ func TestScanSeesWhatOthersSet(t *testing.T) {
 	sleeping(t, p.Process.Pid)
 	before := find(t, s, p.Process.Pid)
 	require.NoError(t, unix.Setpriority(unix.PRIO_PROCESS, p.Process.Pid, 19))
-	setIOPriority(t, p.Process.Pid, ioIdle<<ioClassShift)
+	require.NoError(t, setIOPriority(p.Process.Pid, ioIdle<<ioClassShift))
 	for range describeEvery {
 		scan(t, s)
 	}
@@ -223,10 +226,11 @@ func TestScanSeesWhatOthersSet(t *testing.T) {
 	require.Equal(t, int64(os.Geteuid()), after.User)
 }
 
-func setIOPriority(tb testing.TB, tid, value int) {
-	tb.Helper()
-	_, _, errno := unix.Syscall(unix.SYS_IOPRIO_SET, ioWhoProcess, uintptr(tid), uintptr(value))
-	require.Zero(tb, errno)
+func setIOPriority(tid, value int) error {
+	if _, _, errno := unix.Syscall(unix.SYS_IOPRIO_SET, ioWhoProcess, uintptr(tid), uintptr(value)); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // A PID is used again on purpose, by the number after which the kernel looks for
@@ -261,4 +265,33 @@ func TestScanReusedPID(t *testing.T) {
 			return true
 		}, 20*time.Second, time.Millisecond)
 	}
+}
+
+func TestScanSeesNewCPUs(t *testing.T) {
+	var cpus unix.CPUSet
+	require.NoError(t, unix.SchedGetaffinity(0, &cpus))
+	if cpus.Count() < 2 {
+		t.Skip("there is only one CPU")
+	}
+	s := openHost(t, Options{})
+	p, _ := start(t, "echo; read x")
+	sleeping(t, p.Process.Pid)
+	for range 2 * describeEvery {
+		scan(t, s)
+	}
+	before := find(t, s, p.Process.Pid)
+	require.NotEmpty(t, before.CPUs)
+	first := 0
+	for !cpus.IsSet(first) {
+		first++
+	}
+	var one unix.CPUSet
+	one.Set(first)
+	require.NoError(t, unix.SchedSetaffinity(p.Process.Pid, &one))
+	for range describeEvery {
+		scan(t, s)
+	}
+	after := find(t, s, p.Process.Pid)
+	require.Equal(t, strconv.Itoa(first), after.CPUs)
+	require.Greater(t, after.Described, before.Described)
 }

@@ -49,7 +49,8 @@ func maxKept(option int) int {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 0
 	}
-	return max(0, int(min(limit.Cur/2, keptDefault+keptReserve))-keptReserve)
+	half := int(min(limit.Cur/2, keptDefault+keptReserve)) //nolint:gosec // it is small now
+	return max(0, half-keptReserve)
 }
 
 // keep keeps the files of a process open that are worth it.
@@ -133,6 +134,9 @@ func (s *Scanner) shrink() bool {
 func (s *Scanner) file(e *entry, f file) ([]byte, unix.Errno) {
 	if fd := e.kept[f]; fd >= 0 {
 		b, errno := dir{fd: int(fd)}.again(s.buf)
+		if gone(errno) {
+			s.closeFile(e, f)
+		}
 		s.note(errno)
 		return b, errno
 	}

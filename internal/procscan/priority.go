@@ -95,8 +95,8 @@ func insert(list []int64, value int64) []int64 {
 // thread's stat file, which takes ten times as long.
 func (s *Scanner) threadNice(task dir, tid int64) (int64, unix.Errno) {
 	if s.own {
-		value, _, errno := unix.Syscall(unix.SYS_GETPRIORITY, unix.PRIO_PROCESS, uintptr(tid), 0)
-		return 20 - int64(value), errno // the call itself returns 1 to 40
+		value, _, errno := unix.Syscall(unix.SYS_GETPRIORITY, unix.PRIO_PROCESS, uintptr(tid), 0) //nolint:gosec // thread IDs are positive
+		return 20 - int64(value), errno                                                           //nolint:gosec // the call itself returns 1 to 40
 	}
 	s.path = appendPath(s.path, tid, "stat")
 	b, errno := task.read(s.path, s.buf)
@@ -113,8 +113,8 @@ func (s *Scanner) threadNice(task dir, tid int64) (int64, unix.Errno) {
 
 // ioPriority is the I/O priority of a thread; what the kernel ignores is zero.
 func ioPriority(tid int64) (int64, unix.Errno) {
-	value, _, errno := unix.Syscall(unix.SYS_IOPRIO_GET, ioWhoProcess, uintptr(tid), 0)
-	return normalIOPriority(int64(value)), errno
+	value, _, errno := unix.Syscall(unix.SYS_IOPRIO_GET, ioWhoProcess, uintptr(tid), 0) //nolint:gosec // thread IDs are positive
+	return normalIOPriority(int64(value)), errno                                        //nolint:gosec // 16 bits
 }
 
 // normalIOPriority keeps the class and, where it has levels, the level. Newer

@@ -67,7 +67,7 @@ func (s *Scanner) list() ([]int64, error) {
 	if !slices.IsSorted(pids) {
 		slices.Sort(pids)
 	}
-	return pids, err
+	return slices.Compact(pids), err
 }
 
 // forget drops the entries whose PID is not listed any more.

@@ -46,6 +46,7 @@ type fake struct {
 	state         string // "S" if empty
 	uid, tty      int
 	parent        int // 1 if zero
+	session       int // the PID if zero
 	user, system  int // ticks
 	nice, threads int
 	start         int // ticks
@@ -67,9 +68,12 @@ func (f fake) stat() string {
 	if f.parent == 0 {
 		f.parent = 1
 	}
+	if f.session == 0 {
+		f.session = f.pid
+	}
 	return fmt.Sprintf("%d (%s) %s %d %d %d %d -1 %d 10 20 30 40 %d %d 50 60 20 %d %d 0 %d 4096000 %d "+
 		"18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 0 0 0 %d 0 0 0 0 0 0 0 0 0 0\n",
-		f.pid, f.comm, f.state, f.parent, f.pid, f.pid, f.tty, f.flags, f.user, f.system, f.nice, f.threads, f.start, f.pages, f.block)
+		f.pid, f.comm, f.state, f.parent, f.pid, f.session, f.tty, f.flags, f.user, f.system, f.nice, f.threads, f.start, f.pages, f.block)
 }
 
 func (f fake) io() string {

@@ -72,18 +72,18 @@ func scanAsNobody(t *testing.T, processOfRoot string) {
 func askSeldom(t *testing.T) {
 	t.Helper()
 	tr := newTree(t)
-	tr.process(fake{pid: 7, comm: "a"})
+	tr.process(fake{pid: 7, comm: "a", read: 5})
 	io := filepath.Join(tr.root, "7", "io")
 	require.NoError(t, os.Chmod(io, 0))
 	s := tr.open(Options{})
 	scan(t, s)
-	tr.process(fake{pid: 7, comm: "a", running: 1}) // so that it is described as a young one
+	tr.write("7/schedstat", fake{running: 1}.schedstat()) // so that it is described as a young one
 	snap := scan(t, s)
 	require.Equal(t, 1, snap.Unreadable)
 	require.NoError(t, os.Chmod(io, 0o600))
 	asked := 0
 	for i := range describeEvery {
-		tr.process(fake{pid: 7, comm: "a", running: i + 2, read: 5})
+		tr.write("7/schedstat", fake{running: i + 2}.schedstat())
 		snap = scan(t, s)
 		if snap.Processes[0].Known.Has(process.KnowsIO) {
 			asked++

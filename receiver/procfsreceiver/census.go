@@ -9,6 +9,7 @@ import (
 
 	"github.com/otel-culprit/culprit/internal/catalog/files"
 	"github.com/otel-culprit/culprit/internal/process"
+	"github.com/otel-culprit/culprit/internal/procscan"
 	"github.com/otel-culprit/culprit/internal/sockets"
 	"github.com/otel-culprit/culprit/internal/workload"
 	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadata"
@@ -275,5 +276,12 @@ func (c *census) missing() []missing {
 	if err != nil {
 		return nil // each scrape will say so
 	}
-	return missingOfProcesses(snap, c.source.BlockDelays())
+	list := missingOfProcesses(snap, c.source.BlockDelays())
+	if p, ok := c.source.(*procscan.Scanner); ok && p.Hidden() {
+		list = append(list, missing{
+			metrics: []string{"all of processes of other users"},
+			cure:    "the proc file system is mounted with hidepid: give the collector the group of its gid= option, or CAP_SYS_PTRACE",
+		})
+	}
+	return list
 }
