@@ -119,22 +119,17 @@ func (h *host) recordCPU(at time.Time) error {
 }
 
 func (h *host) recordPressure(at time.Time) error {
-	ts := pcommon.NewTimestampFromTime(at)
-	for _, resource := range []metadata.AttributeRootcausePressureResource{
-		metadata.AttributeRootcausePressureResourceCPU,
-		metadata.AttributeRootcausePressureResourceIo,
-		metadata.AttributeRootcausePressureResourceMemory,
-	} {
-		psi, err := h.proc.PSIStatsForResource(resource.String())
+	r := newRecorder(h.mb, at)
+	for i, resource := range pressures {
+		b, err := h.root.read(h.root.proc("pressure", resource))
 		if err != nil {
 			return err
 		}
-		if psi.Some != nil {
-			h.mb.RecordRootcausePressureStallTimeDataPoint(ts, microseconds(psi.Some.Total), resource, metadata.AttributeRootcausePressureLevelSome, "")
+		st, ok := parsePressure(b)
+		if !ok {
+			return fmt.Errorf("read pressure/%s: there is no total in it", resource)
 		}
-		if psi.Full != nil { // of cpu only since Linux 5.13
-			h.mb.RecordRootcausePressureStallTimeDataPoint(ts, microseconds(psi.Full.Total), resource, metadata.AttributeRootcausePressureLevelFull, "")
-		}
+		r.pressure("", i, st)
 	}
 	return nil
 }
@@ -184,5 +179,3 @@ func count(n uint64) int64 {
 	}
 	return int64(n)
 }
-
-func microseconds(n uint64) float64 { return float64(n) / 1e6 }
