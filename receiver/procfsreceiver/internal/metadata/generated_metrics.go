@@ -786,7 +786,7 @@ type metricProcessContextSwitches struct {
 // init fills process.context_switches metric with initial data.
 func (m *metricProcessContextSwitches) init() {
 	m.data.SetName("process.context_switches")
-	m.data.SetDescription("Context switches of the main thread of the process.")
+	m.data.SetDescription("Context switches of the process.")
 	m.data.SetUnit("{context_switch}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)

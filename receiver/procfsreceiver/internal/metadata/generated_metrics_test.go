@@ -235,7 +235,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["process.context_switches"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Context switches of the main thread of the process.", mi.Description())
+					assert.Equal(t, "Context switches of the process.", mi.Description())
 					assert.Equal(t, "{context_switch}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
