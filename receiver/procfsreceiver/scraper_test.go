@@ -115,6 +115,9 @@ func writeGolden(t *testing.T, file string, md pmetric.Metrics) {
 		for _, p := range points(m).All() { // of no use, and new each time
 			p.SetTimestamp(0)
 			p.SetStartTimestamp(0)
+			if m.Name() == "process.uptime" {
+				p.SetDoubleValue(0)
+			}
 		}
 	}
 	b, err := (&pmetric.JSONMarshaler{}).MarshalMetrics(md)

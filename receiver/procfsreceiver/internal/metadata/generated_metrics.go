@@ -1307,7 +1307,7 @@ type metricRootcauseBackend struct {
 func (m *metricRootcauseBackend) init() {
 	m.data.SetName("rootcause.backend")
 	m.data.SetDescription("Always 1. The process does the I/O of a client that makes a backup, such as the PostgreSQL backend of a pg_dump.")
-	m.data.SetUnit("1")
+	m.data.SetUnit("{relation}")
 	m.data.SetEmptyGauge()
 	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
 }

@@ -504,7 +504,7 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
 					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
 					assert.Equal(t, "Always 1. The process does the I/O of a client that makes a backup, such as the PostgreSQL backend of a pg_dump.", mi.Description())
-					assert.Equal(t, "1", mi.Unit())
+					assert.Equal(t, "{relation}", mi.Unit())
 					dp := mi.Gauge().DataPoints().At(0)
 					assert.Equal(t, start, dp.StartTimestamp())
 					assert.Equal(t, ts, dp.Timestamp())
