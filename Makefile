@@ -60,6 +60,10 @@ generate: ## Write the generated code, the distribution's main package and the d
 		|| bin/tools/builder --config builder-config.yaml --skip-get-modules --skip-compilation
 	@gofmt -w cmd/otelcol-culprit
 
+.PHONY: bpf
+bpf: ## Compile the eBPF programs anew (needs clang 14 or newer and the headers of libbpf)
+	@cd internal/bpfscan && go generate . && sha256sum bpf/*.c bpf/*.h kernel_bpfel.o > bpf/SHA256SUMS
+
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for FUZZTIME (10s) each
 	@log="$$(mktemp)"; trap 'rm -f "$$log"' EXIT; \
