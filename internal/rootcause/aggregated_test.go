@@ -2,6 +2,7 @@ package rootcause_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -109,4 +110,41 @@ func TestThePressureOfTheVictimsOwnGroupCounts(t *testing.T) {
 	}
 	require.Equal(t, rootcause.StateNamed, last(night(1)).State)
 	require.NotEqual(t, rootcause.StateNamed, last(night(0.01)).State)
+}
+
+// A link is full. Whose bytes fill it is known, and that the victim's go over it.
+func TestWhoFillsTheLinkIsNamed(t *testing.T) {
+	night := func(known bool) rootcause.Verdict {
+		w := resticNight(4)
+		w.runDelay = always(0.15)
+		w.jobs[0].command, w.jobs[0].args = "rsync", []string{"rsync", "-a", "/srv", "nas::backup"}
+		w.jobs[0].cpu, w.jobs[0].disk = 0.02, 0
+		var told []fact.Fact
+		for _, f := range w.facts(380) {
+			second := f.When().Sub(w.start).Seconds()
+			if u, ok := f.(fact.Use); ok && known {
+				u.Amounts[fact.NetworkReceive], u.Amounts[fact.NetworkTransmit] = 0, 1e6
+				if u.Process.PID == w.jobs[0].pid {
+					u.Amounts[fact.NetworkTransmit] = 120e6
+				}
+				f = u
+			}
+			told = append(told, f)
+			if _, ok := f.(fact.Pressure); ok {
+				sent := 1e6
+				if second >= 300 {
+					sent = 121e6
+				}
+				told = append(told, fact.Link{At: f.When(), Over: time.Second, Host: hostName, Interface: "eth0", Transmitted: sent, Speed: 125e6})
+			}
+		}
+		all := verdicts(run(t, newEngine(t, nil), told))
+		require.NotEmpty(t, all)
+		return all[len(all)-1]
+	}
+	v := night(true)
+	require.Equal(t, rootcause.StateNamed, v.State)
+	require.Equal(t, rootcause.SharedNetwork, v.Suspects[0].Resource)
+	require.Equal(t, "rsync", v.Suspects[0].Workload.Name)
+	require.NotEqual(t, rootcause.StateNamed, night(false).State, "nobody knows whose bytes those are")
 }

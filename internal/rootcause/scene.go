@@ -267,6 +267,10 @@ func (sc *scene) stalls(of func(*host) []stalled) (most shift, known bool) {
 	return most, known
 }
 
+// usesNetwork is how many bytes per second a service sends and receives that a
+// full link can slow.
+const usesNetwork = 16e3
+
 // links tells how full the fullest interface of known speed is.
 func (sc *scene) links() wait {
 	var (
@@ -287,7 +291,11 @@ func (sc *scene) links() wait {
 	if name == "" {
 		return wait{}
 	}
+	moved := sc.shift(func(second int64) float64 {
+		return sc.own(second, fact.NetworkReceive) + sc.own(second, fact.NetworkTransmit)
+	}, usesNetwork)
 	return wait{
+		own:      max(moved.before, moved.after) >= usesNetwork,
 		strength: clamp01((fullest - 0.75) / 0.2),
 		sentence: fmt.Sprintf("interface %s ran at %s of its speed", name, percent(fullest)),
 	}
