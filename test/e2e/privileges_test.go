@@ -48,7 +48,7 @@ service:
   pipelines:
     metrics: {receivers: [procfs], exporters: [prometheus]}
 `, metrics)
-			cmd := exec.Command(collector(t), "--config", write(t, config))
+			cmd := exec.Command(collector(t), "--config", "yaml:"+config) // nobody may not read a file of root's
 			cmd.SysProcAttr = &syscall.SysProcAttr{
 				Credential:  &syscall.Credential{Uid: nobody, Gid: nobody},
 				AmbientCaps: c.capabilities,
