@@ -194,13 +194,17 @@ func (h *homes) describe(w *Workload, a *account) {
 	w.first, w.Leader = a, leaderOf(a.p)
 }
 
-// name upgrades the name of a workload that was named after a shell or a wrapper
-// to what it turns out to run.
+// name keeps the name of a workload: a job is called as its leader is, also when
+// that executes another program. One that is led by a wrapper or a cron daemon's
+// child is called after the first that turns out to do the work.
 func (h *homes) name(w *Workload, p *process.Process) {
-	if w.named {
+	leads := w.PID > 0 && p.PID == w.PID && p.Start.UnixMilli() == w.Start
+	if w.named && !leads {
 		return
 	}
 	name, good := nameOf(p)
+	// A shell's child says less of a job than the shell: the next one is another.
+	good = good || leads && w.Type == Job && isInterpreter(p.Name)
 	if good || w.Name == "" {
 		w.Name, w.named = name, good
 	}

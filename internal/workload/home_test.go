@@ -196,3 +196,23 @@ func TestWhatTheFilterLeavesOutIsCountedNowhere(t *testing.T) {
 		})
 	}
 }
+
+// What a job is called does not depend on which of its children is seen first,
+// and follows its leader through exec.
+func TestAJobIsCalledAsItsLeaderIs(t *testing.T) {
+	shell := proc(70, 1, 70, "bash", session)
+	child := proc(71, 70, 70, "readlink", session)
+	b := workload.New(workload.Options{})
+	b.Post(host(shell, child), start)
+	require.Equal(t, "bash", b.Of(70).Name)
+	w := b.Of(70)
+
+	shell.Name, shell.Described = "python3", 1
+	b.Post(host(shell), start.Add(time.Second))
+	require.Equal(t, "python3", w.Name)
+	require.Same(t, w, b.Of(70), "it is the same job")
+
+	shell.Args, shell.Described = []string{"python3", "/opt/etl.py"}, 2
+	b.Post(host(shell, proc(72, 70, 70, "gzip", session)), start.Add(2*time.Second))
+	require.Equal(t, "etl.py", w.Name)
+}

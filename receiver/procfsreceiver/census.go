@@ -66,6 +66,9 @@ func openCensus(cfg *Config, root hostRoot, log *zap.Logger) (*census, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := errors.Join(root.knows("keep", cfg.Keep), root.knows("include", cfg.Include), root.knows("exclude", cfg.Exclude)); err != nil {
+		return nil, err
+	}
 	c := &census{
 		cfg: cfg,
 		book: workload.New(workload.Options{
@@ -276,12 +279,14 @@ func (c *census) missing() []missing {
 	if err != nil {
 		return nil // each scrape will say so
 	}
-	list := missingOfProcesses(snap, c.source.BlockDelays())
-	if p, ok := c.source.(*procscan.Scanner); ok && p.Hidden() {
-		list = append(list, missing{
-			metrics: []string{"all of processes of other users"},
-			cure:    "the proc file system is mounted with hidepid: give the collector the group of its gid= option, or CAP_SYS_PTRACE",
-		})
+	v := view{snap: snap, source: c.name, blockDelays: c.source.BlockDelays(), may: ownPrivileges()}
+	if p, ok := c.source.(*procscan.Scanner); ok {
+		v.hidden = p.Hidden()
 	}
-	return list
+	if c.bytes && c.sockets != nil {
+		if report, err := c.sockets.Update(snap.Processes); err == nil {
+			v.sockets = report.Refused
+		}
+	}
+	return v.gaps()
 }

@@ -3,6 +3,7 @@ package procfsreceiver
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -39,6 +40,18 @@ func attr(t *testing.T, attrs pcommon.Map, name string) pcommon.Value {
 	return v
 }
 
+// renamed copies a program, so that no other process has its name.
+func renamed(t *testing.T, program, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	require.NoError(t, err)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(file, content, 0o700))
+	return file
+}
+
 // Whatever the source and the aggregation, what a child of this test uses shows,
 // and the rest of the host is one series.
 func TestSeriesAreLimited(t *testing.T) {
@@ -50,9 +63,9 @@ func TestSeriesAreLimited(t *testing.T) {
 				}
 				cfg := testConfig("")
 				cfg.Source, cfg.Aggregation, cfg.Limit, cfg.Top = source, aggregation, 4, 2
-				cfg.Keep.Names = []string{"sleep"}
+				cfg.Keep.Names = []string{"culprit-sleeps"}
 				s, _ := started(t, cfg)
-				sleeper := exec.CommandContext(t.Context(), "sleep", "60")
+				sleeper := exec.CommandContext(t.Context(), renamed(t, "sleep", "culprit-sleeps"), "60")
 				require.NoError(t, sleeper.Start())
 				t.Cleanup(func() {
 					require.NoError(t, sleeper.Process.Kill())

@@ -72,6 +72,10 @@ type Config struct {
 	Exclude Match `mapstructure:"exclude"`
 }
 
+// minInterval is more often than anybody looks, and what the clock tick of the
+// kernel can tell.
+const minInterval = 100 * time.Millisecond
+
 // Validate implements confmap.Validator.
 func (c *Config) Validate() error {
 	var errs []error
@@ -82,6 +86,9 @@ func (c *Config) Validate() error {
 	case CommandLineOff, CommandLineScrubbed:
 	default:
 		errs = append(errs, fmt.Errorf("command_line must be off or scrubbed; it is %q", c.CommandLine))
+	}
+	if c.CollectionInterval > 0 && c.CollectionInterval < minInterval {
+		errs = append(errs, fmt.Errorf("collection_interval must be at least %s; it is %s (a number without a unit is nanoseconds: write 1s)", minInterval, c.CollectionInterval))
 	}
 	switch c.Source {
 	case SourceAuto, SourceProcfs, SourceEBPF:

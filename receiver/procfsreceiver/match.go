@@ -36,6 +36,8 @@ func (m Match) validate(key string) error {
 		for i, p := range list.patterns {
 			if _, err := compile(p); err != nil {
 				errs = append(errs, fmt.Errorf("%s::%s[%d]: %w", key, list.key, i, err))
+			} else if list.key != "cgroups" && strings.HasPrefix(p, "/") && !strings.HasSuffix(p, "/") {
+				errs = append(errs, fmt.Errorf("%s::%s[%d]: %q begins like a regular expression; write /%s/", key, list.key, i, p, strings.Trim(p, "/")))
 			}
 		}
 	}
@@ -99,6 +101,22 @@ func anyOf(patterns []string) fits {
 	}
 }
 
+// knows checks that each user that is named, and not by a pattern, exists: a
+// selection that selects nobody by mistake would show only by what is missing.
+func (r hostRoot) knows(key string, m Match) error {
+	var errs []error
+	for i, user := range m.Users {
+		if !strings.ContainsAny(user, "*?[/") && len(r.users([]string{user})) == 0 {
+			errs = append(errs, fmt.Errorf("%s::users[%d]: there is no user %q in %s; write the number if it is known elsewhere", key, i, user, r.path("etc", "passwd")))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// nobodyAtAll is no user's number: patterns that fit no user select nobody, which
+// is not the same as no patterns.
+const nobodyAtAll = -2
+
 // users turns patterns of users into numbers. A number stands for itself.
 func (r hostRoot) users(patterns []string) map[int64]bool {
 	ids := map[int64]bool{}
@@ -136,7 +154,7 @@ func (r hostRoot) patterns(m Match) workload.Patterns {
 		}
 	}
 	if len(m.Users) > 0 {
-		p.Users = slices.Sorted(maps.Keys(r.users(m.Users)))
+		p.Users = append(slices.Sorted(maps.Keys(r.users(m.Users))), nobodyAtAll)
 	}
 	return p
 }

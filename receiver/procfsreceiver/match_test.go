@@ -41,5 +41,8 @@ func TestUsers(t *testing.T) {
 		[]byte("root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/:/\nbroken\nwww-x:x:nan:1::/:/\n"), 0o600))
 	require.Equal(t, map[int64]bool{33: true, 1000: true}, hostRoot(root).users([]string{"www-*", "1000"}))
 	require.Empty(t, hostRoot(root).users(nil))
+	require.NoError(t, hostRoot(root).knows("keep", Match{Users: []string{"root", "www-*", "nobody*", "12"}}))
+	require.ErrorContains(t, hostRoot(root).knows("include", Match{Users: []string{"root", "wwwdata"}}), `include::users[1]: there is no user "wwwdata" in `)
+	require.Equal(t, []int64{nobodyAtAll}, hostRoot(root).patterns(Match{Users: []string{"nosuch*"}}).Users)
 	require.Equal(t, map[int64]bool{7: true}, hostRoot("/does/not/exist").users([]string{"7", "root"}))
 }

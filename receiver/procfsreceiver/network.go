@@ -96,22 +96,47 @@ type traffic struct {
 // unattributed accounts for what went over the links and belongs to no process
 // that is known.
 type unattributed struct {
-	links, processes traffic // at the last scrape
-	rest             traffic
-	known            bool
+	links, processes      traffic // at the last scrape
+	received, transmitted settling
+	rest                  traffic
+	known                 bool
 }
 
 // post takes the counters of a scrape. Counters that went back, as those of a
 // link that was removed, count nothing.
 func (u *unattributed) post(links, processes traffic) {
 	if u.known {
-		u.rest.received += excess(links.received-u.links.received, processes.received-u.processes.received)
-		u.rest.transmitted += excess(links.transmitted-u.links.transmitted, processes.transmitted-u.processes.transmitted)
+		u.rest.received += u.received.post(
+			max(0, links.received-u.links.received) - max(0, processes.received-u.processes.received))
+		u.rest.transmitted += u.transmitted.post(
+			max(0, links.transmitted-u.links.transmitted) - max(0, processes.transmitted-u.processes.transmitted))
 	}
 	u.links, u.processes, u.known = links, processes, true
 }
 
-func excess(links, processes int64) int64 { return max(0, links-max(0, processes)) }
+// settling holds differences back for some scrapes: bytes that wait in the buffer
+// of a socket are counted by the link in one scrape and by the process in
+// another.
+type settling [3]int64
+
+// post takes the difference of a scrape and gives what of an old one is still
+// there: the excess of the links, or nothing.
+func (s *settling) post(difference int64) int64 {
+	for i, held := range s {
+		if (held > 0) == (difference < 0) {
+			n := min(max(held, -held), max(difference, -difference))
+			if held < 0 {
+				n = -n
+			}
+			s[i] -= n
+			difference += n
+		}
+	}
+	oldest := s[0]
+	copy(s[:], s[1:])
+	s[len(s)-1] = difference
+	return max(0, oldest)
+}
 
 // linkSpeeds has the bytes per second of each link whose speed is real: that of
 // hardware, and of what is stacked on it (bond, VLAN, bridge). veth and tun

@@ -7,15 +7,30 @@ import (
 )
 
 func TestUnattributed(t *testing.T) {
-	var u unattributed
-	u.post(traffic{1000, 500}, traffic{10, 10})
-	require.Zero(t, u.rest, "what was before is nobody's business")
-	u.post(traffic{1300, 700}, traffic{210, 110})
-	require.Equal(t, traffic{100, 100}, u.rest)
-	u.post(traffic{1310, 710}, traffic{510, 110})
-	require.Equal(t, traffic{100, 110}, u.rest, "a process may know of its bytes before the link does")
-	u.post(traffic{0, 710}, traffic{510, 110})
-	require.Equal(t, traffic{100, 110}, u.rest, "the link went away")
-	u.post(traffic{50, 710}, traffic{0, 110})
-	require.Equal(t, traffic{150, 110}, u.rest, "a process that counts anew takes nothing away")
+	for name, c := range map[string]struct {
+		links, processes []int64 // bytes received, by scrape
+		want             int64
+	}{
+		"what was before":                 {[]int64{1000, 1000}, []int64{10, 10}, 0},
+		"nobody's":                        {[]int64{0, 100, 200}, []int64{0, 0, 0}, 200},
+		"half of it":                      {[]int64{0, 100, 200}, []int64{0, 50, 100}, 100},
+		"a process that counts it later":  {[]int64{0, 100, 100, 200, 200}, []int64{0, 0, 100, 100, 200}, 0},
+		"a process that counts it before": {[]int64{0, 0, 100}, []int64{0, 100, 100}, 0},
+		"two scrapes later":               {[]int64{0, 100, 100, 100}, []int64{0, 0, 0, 100}, 0},
+		"a link went away":                {[]int64{500, 600, 0, 50}, []int64{0, 100, 100, 100}, 50},
+		"a process counts anew":           {[]int64{0, 100, 200}, []int64{500, 0, 0}, 200},
+		"within the host, past the links": {[]int64{0, 0, 0, 0, 0, 100}, []int64{0, 900, 900, 900, 900, 900}, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var u unattributed
+			before := int64(0)
+			for i := range len(c.links) + 5 { // and then it is quiet
+				i = min(i, len(c.links)-1)
+				u.post(traffic{received: c.links[i]}, traffic{received: c.processes[i]})
+				require.GreaterOrEqual(t, u.rest.received, before, "it is a counter")
+				before = u.rest.received
+			}
+			require.Equal(t, traffic{received: c.want}, u.rest)
+		})
+	}
 }

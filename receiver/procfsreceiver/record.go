@@ -15,6 +15,8 @@ type recorder struct {
 	mb *metadata.MetricsBuilder
 	at time.Time
 	ts pcommon.Timestamp
+
+	withArgs bool // the arguments of processes may leave the host
 }
 
 func newRecorder(mb *metadata.MetricsBuilder, at time.Time) recorder {
@@ -29,11 +31,11 @@ func (r recorder) since(start time.Time) {
 // describe says what a process is, and to which workload it belongs.
 func (r recorder) describe(p *process.Process, key workload.Key) {
 	r.mb.RecordProcessUptimeDataPoint(r.ts, max(0, r.at.Sub(p.Start).Seconds()), p.PID, p.Created, p.Name,
-		p.Parent, p.Group, p.Session, p.Cgroup, p.CPUs, p.Nice, key.Name, typeOf(key), key.PID, descriptions(p)...)
+		p.Parent, p.Group, p.Session, p.Cgroup, p.CPUs, p.Nice, key.Name, typeOf(key), key.PID, r.descriptions(p)...)
 }
 
 // descriptions are the attributes of a process that are there only if known.
-func descriptions(p *process.Process) []metadata.MetricAttributeOption {
+func (r recorder) descriptions(p *process.Process) []metadata.MetricAttributeOption {
 	var options []metadata.MetricAttributeOption
 	if p.User >= 0 {
 		options = append(options, metadata.WithProcessUserIDMetricAttribute(p.User))
@@ -50,7 +52,7 @@ func descriptions(p *process.Process) []metadata.MetricAttributeOption {
 	if p.Executable != "" {
 		options = append(options, metadata.WithProcessExecutablePathMetricAttribute(p.Executable))
 	}
-	if len(p.Args) > 0 {
+	if r.withArgs && len(p.Args) > 0 {
 		args := make([]any, len(p.Args))
 		for i, a := range p.Args {
 			args[i] = a

@@ -137,7 +137,9 @@ func (s *procfsScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	}
 	s.telemetry.took(ctx, metadata.AttributePartNetwork, clock.lap())
 	s.census.account(began)
-	s.tell(newRecorder(s.mb, began))
+	r := newRecorder(s.mb, began)
+	r.withArgs = s.cfg.CommandLine == CommandLineScrubbed
+	s.tell(r)
 	s.telemetry.took(ctx, metadata.AttributePartWorkloads, clock.lap())
 	s.telemetry.census(ctx, s.census)
 	return s.mb.Emit(metadata.WithResource(s.resource)), errs.Combine()

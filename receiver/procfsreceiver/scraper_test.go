@@ -294,7 +294,7 @@ func TestScrapePartialFailure(t *testing.T) {
 
 func TestStartWithoutProc(t *testing.T) {
 	s := newScraper(testConfig("/nonexistent"), receivertest.NewNopSettings(metadata.Type))
-	require.EqualError(t, s.start(t.Context(), componenttest.NewNopHost()), "open /nonexistent/proc: no such file or directory")
+	require.EqualError(t, s.start(t.Context(), componenttest.NewNopHost()), `root_path "/nonexistent": stat /nonexistent/proc: no such file or directory`)
 	require.NoError(t, s.shutdown(t.Context()))
 	_, err := s.scrape(t.Context())
 	require.EqualError(t, err, "the receiver is not running")

@@ -3,6 +3,7 @@ package procfsreceiver
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -27,9 +28,12 @@ type source interface {
 // openSource opens the source that the configuration asks for, or the better one
 // that this host and these privileges allow, and says which and why.
 func openSource(cfg *Config, root hostRoot, log *zap.Logger) (source, metadata.AttributeSource, error) {
+	if _, err := os.Stat(root.proc()); err != nil {
+		return nil, 0, fmt.Errorf("root_path %q: %w", cfg.RootPath, err)
+	}
 	if cfg.Source != SourceProcfs {
 		src, err := bpfscan.Open(bpfscan.Options{
-			Root: root.proc(), CommandLine: cfg.CommandLine == CommandLineScrubbed, Network: cfg.Network, Events: true,
+			Root: root.proc(), CommandLine: true, Network: cfg.Network, Events: true,
 		})
 		if err == nil {
 			log.Info("Processes are read by eBPF", zap.String("source", string(SourceEBPF)))
@@ -41,16 +45,18 @@ func openSource(cfg *Config, root hostRoot, log *zap.Logger) (source, metadata.A
 		if cfg.Source == SourceEBPF {
 			return nil, 0, fmt.Errorf("source ebpf: %w; source: procfs, or auto, reads the proc file system instead", err)
 		}
-		fields := []zap.Field{zap.String("source", string(SourceProcfs)), zap.NamedError("why_not_ebpf", err)}
+		fields := []zap.Field{zap.String("source", string(SourceProcfs))}
 		if refusal := new(bpfscan.Refusal); errors.As(err, &refusal) {
-			fields = append(fields, zap.String("cure", refusal.Cure))
+			fields = append(fields, zap.String("why_not_ebpf", refusal.Reason), zap.String("cure", refusal.Cure))
+		} else {
+			fields = append(fields, zap.NamedError("why_not_ebpf", err))
 		}
 		log.Info("Processes are read from the proc file system; eBPF would cost less, and see short-lived processes and all network bytes", fields...)
 	} else {
 		log.Info("Processes are read from the proc file system, as configured", zap.String("source", string(SourceProcfs)))
 	}
 	src, err := procscan.Open(procscan.Options{
-		Root: root.proc(), CommandLine: cfg.CommandLine == CommandLineScrubbed,
+		Root: root.proc(), CommandLine: true, // to name jobs; they leave the receiver only if asked for
 		Switches: cfg.Aggregation == AggregationProcess && cfg.Metrics.ProcessContextSwitches.Enabled,
 	})
 	return src, metadata.AttributeSourceProcfs, err
