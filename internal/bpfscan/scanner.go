@@ -69,6 +69,7 @@ func (s *Scanner) Scan() (process.Snapshot, error) {
 	s.begin()
 	if err := s.readTasks(); err != nil {
 		s.keepOld()
+		s.skipped = append(s.skipped, s.changed...) // their records are taken up, and count in the next list
 		return process.Snapshot{}, errors.Join(err, s.askForAll())
 	}
 	s.finish()

@@ -136,7 +136,7 @@ func parseCgroup(b []byte) []byte {
 		}
 	}
 	for _, path := range [...][]byte{unified, cpu, systemd} {
-		if len(path) > 1 {
+		if path = outer(path); len(path) > 1 {
 			return path
 		}
 	}
@@ -146,6 +146,18 @@ func parseCgroup(b []byte) []byte {
 		}
 	}
 	return nil
+}
+
+// outer takes off what leads out of the control group namespace of the reader: a
+// collector in a container sees "/../../system.slice/x".
+func outer(path []byte) []byte {
+	for {
+		rest, ok := bytes.CutPrefix(path, []byte("/.."))
+		if !ok || (len(rest) > 0 && rest[0] != '/') {
+			return path
+		}
+		path = rest
+	}
 }
 
 // hasWord reports whether a list separated by commas contains the word.

@@ -95,15 +95,18 @@ func TestParseStatus(t *testing.T) {
 
 func TestParseCgroup(t *testing.T) {
 	for in, want := range map[string]string{
-		"0::/system.slice/x.service\n":          "/system.slice/x.service",
-		cgroupHybrid:                            "/system.slice/cron.service",
-		"5:cpuset:/a\n3:cpuacct:/b\n0::/\n":     "/",
-		"2:cpu:/\n1:name=systemd:/user\n0::/\n": "/user",
-		"2:cpu:/c\n1:name=systemd:/user\n":      "/c",
-		"0::/with:colon\n":                      "/with:colon",
-		"0::/a/../b (deleted)\n":                "/a/../b (deleted)",
-		"0::/cut":                               "",
-		"":                                      "",
+		"0::/system.slice/x.service\n":               "/system.slice/x.service",
+		cgroupHybrid:                                 "/system.slice/cron.service",
+		"5:cpuset:/a\n3:cpuacct:/b\n0::/\n":          "/",
+		"2:cpu:/\n1:name=systemd:/user\n0::/\n":      "/user",
+		"2:cpu:/c\n1:name=systemd:/user\n":           "/c",
+		"0::/with:colon\n":                           "/with:colon",
+		"0::/a/../b (deleted)\n":                     "/a/../b (deleted)",
+		"0::/../../system.slice/x.service\n":         "/system.slice/x.service",
+		"0::/..\n1:name=systemd:/user\n":             "/user",
+		"0::/..hidden\n":                             "/..hidden",
+		"0::/cut":                                    "",
+		"":                                           "",
 		"rubbish\n\n::\n0::\n7:cpu,cpuacct:nopath\n": "",
 	} {
 		require.Equal(t, want, string(parseCgroup([]byte(in))), in)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/otel-culprit/culprit/internal/fact"
 )
@@ -244,8 +245,15 @@ func (sc *scene) pressure(resource string, scale float64) wait {
 func (sc *scene) ownGroups(h *host, resource string) []stalled {
 	var groups []stalled
 	for _, w := range sc.owners {
-		if w.host == h && w.key.unit != "" && len(w.cgroup) > 1 {
-			groups = append(groups, stalled{w.cgroup, resource})
+		if w.host != h || w.key.unit == "" {
+			continue
+		}
+		// What is described may be in a group within that of the unit.
+		for path := w.cgroup; len(path) > 1; path = path[:max(0, strings.LastIndexByte(path, '/'))] {
+			if what := (stalled{path, resource}); h.pressure[what] != nil {
+				groups = append(groups, what)
+				break
+			}
 		}
 	}
 	return groups

@@ -77,6 +77,19 @@ type slot struct {
 	p         *process.Process
 	pid       int64
 	described int
+	level     level
+}
+
+// level is what may change of a process that does not run: its memory may be
+// taken, and bytes may arrive for it.
+type level struct {
+	resident, passed int64
+	known            process.Known
+}
+
+func levelOf(p *process.Process) level {
+	n := &p.Network
+	return level{p.Resident, n.TCP.Received + n.TCP.Transmitted + n.UDP.Received + n.UDP.Transmitted, p.Known}
 }
 
 // match goes through the old and the new list side by side.
@@ -84,7 +97,7 @@ func (b *Book) match(listed []*process.Process) {
 	old := b.living
 	b.next = b.next[:0]
 	for _, p := range listed {
-		if len(old) > 0 && old[0].p == p && !p.Ran && p.Described == old[0].described {
+		if len(old) > 0 && old[0].p == p && !p.Ran && p.Described == old[0].described && old[0].level == levelOf(p) {
 			b.next = append(b.next, old[0])
 			old = old[1:]
 			continue
@@ -101,14 +114,13 @@ func (b *Book) match(listed []*process.Process) {
 				a = nil
 			}
 		}
-		switch {
-		case a == nil:
+		if a == nil {
 			a = b.welcome(p)
-		case p.Ran || p.Described != a.described:
+		} else {
 			b.busy = append(b.busy, a)
 		}
 		a.p = p
-		b.next = append(b.next, slot{a, p, p.PID, p.Described})
+		b.next = append(b.next, slot{a, p, p.PID, p.Described, levelOf(p)})
 	}
 	for _, s := range old {
 		b.gone = append(b.gone, s.account)

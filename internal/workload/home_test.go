@@ -216,3 +216,15 @@ func TestAJobIsCalledAsItsLeaderIs(t *testing.T) {
 	b.Post(host(shell, proc(72, 70, 70, "gzip", session)), start.Add(2*time.Second))
 	require.Equal(t, "etl.py", w.Name)
 }
+
+// Memory is taken from who sleeps, and bytes arrive for it.
+func TestWhatChangesOfASleeperCounts(t *testing.T) {
+	p := proc(80, 1, 80, "nginx", "/system.slice/nginx.service")
+	p.Known |= process.KnowsTCP
+	b := workload.New(workload.Options{})
+	b.Post(host(p), start)
+	p.Ran, p.Resident, p.Network.TCP.Received = false, 900, 5000
+	b.Post(host(p), start.Add(time.Second))
+	require.EqualValues(t, 900, b.Of(80).Resident)
+	require.EqualValues(t, 5000, b.Of(80).Totals.TCP.Received)
+}

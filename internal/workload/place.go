@@ -50,10 +50,21 @@ func placeOf(cgroup string) place {
 		}
 		if found.kind == "" && isUnit(part) {
 			name := unescape(part)
-			found = place{kind: Unit, name: name, unit: name, cgroup: strings.Join(parts[:i+1], "/")}
+			found = place{kind: Unit, name: ofUser(parts[:i]) + name, unit: name, cgroup: strings.Join(parts[:i+1], "/")}
 		}
 	}
 	return found
+}
+
+// ofUser tells the units of users apart from those of the system, and from each
+// other: "user@1000/".
+func ofUser(above []string) string {
+	for _, part := range above {
+		if user, is := strings.CutSuffix(part, ".service"); is && strings.HasPrefix(user, "user@") {
+			return user + "/"
+		}
+	}
+	return ""
 }
 
 // unitOn is the innermost unit of a path, such as a container's scope.

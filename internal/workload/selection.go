@@ -16,6 +16,7 @@ type Limits struct {
 // Candidate is a workload or a process that may get a series of its own.
 type Candidate struct {
 	Totals         *Totals // the same pointer from scan to scan
+	Key            Key     // of the workload; one that changes begins another series
 	Resident       int64   // bytes
 	Processes      int
 	Threads        int64
@@ -56,6 +57,7 @@ type Selection struct {
 }
 
 type member struct {
+	key   Key
 	of    *Totals
 	rate  rates
 	same  bool   // nothing was used since the scan before
@@ -86,12 +88,15 @@ func NewSelection(limits Limits) *Selection {
 func Candidates(candidates []Candidate, workloads []*Workload, keep func(*Workload) bool) []Candidate {
 	for _, w := range workloads {
 		candidates = append(candidates, Candidate{
-			Totals: &w.Totals, Resident: w.Resident, Processes: w.Processes, Threads: w.Threads,
+			Totals: &w.Totals, Key: w.Key, Resident: w.Resident, Processes: w.Processes, Threads: w.Threads,
 			Known: w.Known, Partial: w.Partial, Keep: keep != nil && keep(w),
 		})
 	}
 	return candidates
 }
+
+// absent is for how many scans a candidate may be missing.
+const absent = 10
 
 // Select is called once for each scan. The series are in the order of the
 // candidates, those of the others last if there ever were any; they are valid
@@ -110,7 +115,7 @@ func (s *Selection) Select(candidates []Candidate, at time.Time) []Series {
 	s.tell(candidates)
 	if len(s.members) > len(candidates) {
 		for totals, m := range s.members {
-			if m.scan != s.scan {
+			if s.scan-m.scan > absent { // one that could not be read comes back
 				delete(s.members, totals)
 			}
 		}
@@ -127,8 +132,11 @@ func (s *Selection) meet(i int, c *Candidate) *member {
 		m = s.members[c.Totals]
 	}
 	if m == nil {
-		m = &member{of: c.Totals, since: s.last}
+		m = &member{of: c.Totals, key: c.Key, since: s.last}
 		s.members[c.Totals] = m
+	}
+	if m.key != c.Key {
+		m.key, m.told, m.since = c.Key, Totals{}, s.last
 	}
 	m.scan, m.place = s.scan, 0
 	if m.same = m.read == *c.Totals; m.same {

@@ -102,3 +102,23 @@ func TestSelectionLeavesTriflesOut(t *testing.T) {
 		require.Equal(t, workload.Others, series[0].Index)
 	}
 }
+
+// A job that turns out to be another, or could not be read for a moment, is not
+// told again what was told of it before.
+func TestSeriesDoNotTellTwice(t *testing.T) {
+	s := workload.NewSelection(workload.Limits{Series: 9, Top: 3})
+	w := &workload.Workload{Key: workload.Key{Type: workload.Job, Name: "bash", PID: 7}}
+	candidates := func() []workload.Candidate { return workload.Candidates(nil, []*workload.Workload{w}, nil) }
+	w.Totals.UserTime = 20
+	require.InDelta(t, 20, s.Select(candidates(), start)[0].Totals.UserTime, 0)
+
+	w.Name = "python3"
+	w.Totals.UserTime = 21
+	renamed := s.Select(candidates(), start.Add(time.Second))[0]
+	require.InDelta(t, 1, renamed.Totals.UserTime, 0)
+	require.Equal(t, start, renamed.Since)
+
+	require.Empty(t, s.Select(nil, start.Add(2*time.Second)))
+	w.Totals.UserTime = 22
+	require.InDelta(t, 2, s.Select(candidates(), start.Add(3*time.Second))[0].Totals.UserTime, 0)
+}

@@ -19,8 +19,9 @@ const (
 	Other     Type = "other"     // the sum of all that are not told one by one
 )
 
-// Key tells workloads apart. It changes once at most: when a cron job or a job
-// that was named after a shell or a wrapper turns out to run something else.
+// Key tells workloads apart. The name in it changes when the leader of a job
+// executes another program, and when a job of a wrapper or of a cron daemon turns
+// out to run something.
 type Key struct {
 	Type  Type
 	Name  string

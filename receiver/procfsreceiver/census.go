@@ -3,6 +3,7 @@ package procfsreceiver
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -20,7 +21,7 @@ type census struct {
 	cfg       *Config
 	source    source
 	name      metadata.AttributeSource
-	sockets   *sockets.Table // nil if there is none, or if the source knows the bytes and nobody asks for peers
+	sockets   *sockets.Table // nil if there is none
 	bytes     bool           // the table is asked for bytes
 	book      *workload.Book
 	selection *workload.Selection
@@ -87,11 +88,19 @@ func openCensus(cfg *Config, root hostRoot, log *zap.Logger) (*census, error) {
 	if c.sockets, err = sockets.Open(sockets.Options{Proc: root.proc()}); err != nil {
 		c.sockets = nil
 		log.Warn("Sockets cannot be listed on this host",
-			zap.Strings("metrics", []string{"process.network.io", "rootcause.workload.network.io", "rootcause.backend"}),
+			zap.Strings("metrics", c.ofSockets()),
 			zap.String("cure", "allow netlink sockets (NETLINK_SOCK_DIAG) in the sandbox, and load the modules tcp_diag and unix_diag"), zap.Error(err))
 	}
 	c.relations.peers = c.peers
 	return c, nil
+}
+
+// ofSockets are the metrics that the table of sockets makes.
+func (c *census) ofSockets() []string {
+	if c.bytes {
+		return []string{"process.network.io", "rootcause.workload.network.io", "rootcause.backend"}
+	}
+	return []string{"rootcause.backend"}
 }
 
 func (c *census) close() error {
@@ -168,10 +177,15 @@ func (c *census) pick(at time.Time) {
 func (c *census) pickWorkloads(at time.Time) {
 	clear(c.kept)
 	for _, p := range c.watch.important {
-		if w := c.book.Of(p.PID); w != nil {
-			c.kept[w] = true
+		w := c.book.Of(p.PID)
+		if w == nil {
+			continue
+		}
+		// Servers that fork hand their socket on: the first of a workload will do.
+		if !c.kept[w] || c.watch.isTold(p) {
 			c.processes = append(c.processes, told{Process: p, key: w.Key})
 		}
+		c.kept[w] = true
 	}
 	all := c.book.Workloads()
 	c.candidates = workload.Candidates(c.candidates, all, func(w *workload.Workload) bool { return c.kept[w] })
@@ -181,12 +195,20 @@ func (c *census) pickWorkloads(at time.Time) {
 			continue
 		}
 		w := all[s.Index]
+		if c.cfg.Limit == 0 {
+			s.Since = w.Since
+		}
 		c.workloads = append(c.workloads, series{s, w})
 		// Its leader stands for it, if it lives and is not told anyway.
-		if p := c.watch.alive(w.Leader.PID, w.Leader.Start); p != nil && !c.watch.matters(p) {
+		if p := c.watch.alive(w.Leader.PID, w.Leader.Start); p != nil && !c.watch.isTold(p) && !c.describes(p) {
 			c.processes = append(c.processes, told{Process: p, key: w.Key})
 		}
 	}
+}
+
+// describes reports whether a process is described already.
+func (c *census) describes(p *process.Process) bool {
+	return slices.ContainsFunc(c.processes, func(t told) bool { return t.Process == p })
 }
 
 // pickProcesses does the same with processes in place of workloads.

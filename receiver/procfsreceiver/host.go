@@ -31,7 +31,8 @@ type host struct {
 
 	speeds       slow[map[string]float64]
 	bottom       slow[map[string]bool]
-	passed       traffic // over the bottom links, at the last scrape
+	links        map[string]traffic // counters of the bottom links
+	passed       traffic            // over them, since the first scrape
 	capabilities slow[[]capability]
 }
 
@@ -45,7 +46,7 @@ func newHost(root hostRoot, mb *metadata.MetricsBuilder) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &host{root: root, mb: mb, proc: proc, disks: disks}
+	h := &host{root: root, mb: mb, proc: proc, disks: disks, links: map[string]traffic{}}
 	h.speeds.read = h.linkSpeeds
 	h.bottom.read = h.bottomLinks
 	h.capabilities.read = root.capabilities

@@ -98,21 +98,21 @@ func (v view) unaccounted() []missing {
 	all := len(v.snap.Processes)
 	if io == 0 && all > 0 && v.snap.Unreadable == 0 {
 		out = append(out, missing{
-			metrics: []string{"process.disk.io"}, processes: all, cure: "run a kernel with CONFIG_TASK_IO_ACCOUNTING",
+			metrics: []string{"process.disk.io", "rootcause.workload.disk.io"}, processes: all, cure: "run a kernel with CONFIG_TASK_IO_ACCOUNTING",
 		})
 	}
 	if delays == 0 && all > 0 {
 		out = append(out, missing{
-			metrics: []string{"rootcause.process.wait.time (run_queue)"}, processes: all, cure: "run a kernel with CONFIG_SCHED_INFO",
+			metrics: []string{"rootcause.process.wait.time (run_queue)", "rootcause.workload.wait.time (run_queue)"}, processes: all, cure: "run a kernel with CONFIG_SCHED_INFO",
 		})
 	}
 	if !v.blockDelays {
-		waits := "rootcause.process.wait.time (block_io)"
+		types := "(block_io)"
 		if v.source == metadata.AttributeSourceEbpf {
-			waits = "rootcause.process.wait.time (block_io, swap, thrashing)"
+			types = "(block_io, swap, thrashing)"
 		}
 		out = append(out, missing{
-			metrics: []string{waits}, processes: all,
+			metrics: []string{"rootcause.process.wait.time " + types, "rootcause.workload.wait.time " + types}, processes: all,
 			cure: "set the sysctl kernel.task_delayacct=1 or boot with delayacct, then restart the services of interest and the collector",
 		})
 	}

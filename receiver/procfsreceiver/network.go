@@ -22,18 +22,16 @@ func (h *host) recordNetwork(at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("read net/dev: %w", err)
 	}
-	h.passed = traffic{}
 	bottom, err := h.bottom.get(at)
 	if err != nil {
-		bottom = nil // without the sys file system nobody knows which links are stacked
+		bottom = h.bottom.value // the last one that was read; without any, nobody knows which links are stacked
 	}
 	const receive, transmit = metadata.AttributeNetworkIoDirectionReceive, metadata.AttributeNetworkIoDirectionTransmit
 	ts := pcommon.NewTimestampFromTime(at)
 	for _, name := range slices.Sorted(maps.Keys(dev)) {
 		l := dev[name]
 		if bottom[name] {
-			h.passed.received += count(l.RxBytes)
-			h.passed.transmitted += count(l.TxBytes)
+			h.pass(name, traffic{count(l.RxBytes), count(l.TxBytes)})
 		}
 		h.mb.RecordSystemNetworkIoDataPoint(ts, count(l.RxBytes), name, receive)
 		h.mb.RecordSystemNetworkIoDataPoint(ts, count(l.TxBytes), name, transmit)
@@ -43,6 +41,16 @@ func (h *host) recordNetwork(at time.Time) error {
 		h.mb.RecordSystemNetworkPacketDroppedDataPoint(ts, count(l.TxDropped), name, transmit)
 	}
 	return nil
+}
+
+// pass adds what went over a link since the last scrape. A link that is new, or
+// whose counters began anew, adds nothing.
+func (h *host) pass(link string, now traffic) {
+	if before, known := h.links[link]; known {
+		h.passed.received += max(0, now.received-before.received)
+		h.passed.transmitted += max(0, now.transmitted-before.transmitted)
+	}
+	h.links[link] = now
 }
 
 // netDev reads the interfaces of the host. /proc/net belongs to who reads it: in

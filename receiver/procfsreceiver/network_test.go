@@ -34,3 +34,14 @@ func TestUnattributed(t *testing.T) {
 		})
 	}
 }
+
+// A link that is new, or whose counters began anew, adds nothing.
+func TestOnlyWhatPassedSinceTheLastScrapeCounts(t *testing.T) {
+	h := &host{links: map[string]traffic{}}
+	h.pass("eth0", traffic{1e12, 1e12})
+	require.Zero(t, h.passed, "it is as old as the host")
+	h.pass("eth0", traffic{1e12 + 5, 1e12 + 7})
+	h.pass("usb0", traffic{9e9, 9e9})
+	h.pass("eth0", traffic{3, 1e12 + 8})
+	require.Equal(t, traffic{5, 8}, h.passed)
+}

@@ -12,15 +12,15 @@ import (
 
 // recorder writes what is known at one moment as data points.
 type recorder struct {
-	mb *metadata.MetricsBuilder
-	at time.Time
-	ts pcommon.Timestamp
+	mb  *metadata.MetricsBuilder
+	now time.Time // by the clock by which processes start
+	ts  pcommon.Timestamp
 
 	withArgs bool // the arguments of processes may leave the host
 }
 
 func newRecorder(mb *metadata.MetricsBuilder, at time.Time) recorder {
-	return recorder{mb: mb, at: at, ts: pcommon.NewTimestampFromTime(at)}
+	return recorder{mb: mb, now: at, ts: pcommon.NewTimestampFromTime(at)}
 }
 
 // since says when the counters that follow began.
@@ -30,7 +30,7 @@ func (r recorder) since(start time.Time) {
 
 // describe says what a process is, and to which workload it belongs.
 func (r recorder) describe(p *process.Process, key workload.Key) {
-	r.mb.RecordProcessUptimeDataPoint(r.ts, max(0, r.at.Sub(p.Start).Seconds()), p.PID, p.Created, p.Name,
+	r.mb.RecordProcessUptimeDataPoint(r.ts, max(0, r.now.Sub(p.Start).Seconds()), p.PID, p.Created, p.Name,
 		p.Parent, p.Group, p.Session, p.Cgroup, p.CPUs, p.Nice, key.Name, typeOf(key), key.PID, r.descriptions(p)...)
 }
 

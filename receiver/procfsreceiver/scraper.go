@@ -13,13 +13,15 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"github.com/otel-culprit/culprit/internal/workload"
 	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadata"
 )
 
-// processMetrics is how many metrics are missing if processes cannot be listed.
-const processMetrics = 9
+// processMetrics is how many metrics are missing if processes cannot be listed:
+// those of processes and workloads, backends and the rest of the links.
+const processMetrics = 22
 
 type procfsScraper struct {
 	cfg *Config
@@ -136,8 +138,9 @@ func (s *procfsScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 		errs.AddPartial(1, err)
 	}
 	s.telemetry.took(ctx, metadata.AttributePartNetwork, clock.lap())
-	s.census.account(began)
+	s.census.account(s.sinceBoot(began))
 	r := newRecorder(s.mb, began)
+	r.now = s.sinceBoot(began)
 	r.withArgs = s.cfg.CommandLine == CommandLineScrubbed
 	s.tell(r)
 	s.telemetry.took(ctx, metadata.AttributePartWorkloads, clock.lap())
@@ -189,12 +192,22 @@ func (s *procfsScraper) pressure(r recorder, w *workload.Workload) {
 	if w == nil || len(w.Cgroup) <= 1 || (w.Type != workload.Unit && w.Type != workload.Container) {
 		return
 	}
-	r.since(s.census.source.Boot())
 	for i := range pressures {
 		if st, ok := s.stalls.of(w.Cgroup, i); ok {
+			r.since(later(s.census.source.Boot(), st.since))
 			r.pressure(w.Cgroup, i, st)
 		}
 	}
+}
+
+// sinceBoot is the time by the clock by which processes start: it does not jump
+// when somebody sets the host's clock. Without that clock the other one has to do.
+func (s *procfsScraper) sinceBoot(wall time.Time) time.Time {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return wall
+	}
+	return s.census.source.Boot().Add(time.Duration(ts.Nano()))
 }
 
 // stopwatch measures one part after another.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"time"
 )
 
 // maxGroups bounds the control groups whose pressure is read, and with it the
@@ -20,6 +22,7 @@ var pressures = [...]string{"cpu", "io", "memory"}
 type stalled struct {
 	some, full int64
 	hasFull    bool
+	since      time.Time // when the group was made anew; zero if it was there before
 }
 
 // stalls reads the pressure of control groups of the second generation. Their
@@ -27,18 +30,21 @@ type stalled struct {
 type stalls struct {
 	mount  string // of the unified hierarchy; empty if there is none
 	groups map[string]*group
-	scrape int
-	buf    [512]byte
+	// removed groups begin anew if they come back.
+	removed map[string]bool
+	scrape  int
+	buf     [512]byte
 }
 
 // group is a control group that is watched.
 type group struct {
+	since  time.Time                // zero if it may be as old as the host
 	files  [len(pressures)]*os.File // nil if it cannot be read
 	scrape int                      // in which it was last asked for
 }
 
 func newStalls(root hostRoot) *stalls {
-	s := &stalls{groups: map[string]*group{}}
+	s := &stalls{groups: map[string]*group{}, removed: map[string]bool{}}
 	if b, err := root.read(root.proc(root.self(), "mountinfo")); err == nil {
 		if _, unified := parseCgroupMounts(string(b)); unified != "" {
 			s.mount = root.path(unified)
@@ -54,16 +60,29 @@ func (s *stalls) of(cgroup string, resource int) (st stalled, ok bool) {
 		return stalled{}, false
 	}
 	n, _ := g.files[resource].ReadAt(s.buf[:], 0) // io.EOF follows what is there
-	return parsePressure(s.buf[:n])
+	if n == 0 {
+		// The group was removed; one of the same name may have been made since.
+		g.close()
+		delete(s.groups, cgroup)
+		s.removed[cgroup] = true
+		return stalled{}, false
+	}
+	st, ok = parsePressure(s.buf[:n])
+	st.since = g.since
+	return st, ok
 }
 
 func (s *stalls) group(cgroup string) *group {
 	g := s.groups[cgroup]
 	if g == nil {
-		if s.mount == "" || len(s.groups) >= maxGroups {
+		if s.mount == "" || len(s.groups) >= maxGroups || strings.Contains(cgroup, "/..") {
 			return nil
 		}
 		g = new(group)
+		if s.removed[cgroup] {
+			g.since = time.Now()
+			delete(s.removed, cgroup)
+		}
 		for i, resource := range pressures {
 			// A group of the first generation only has no such file: nothing to read.
 			g.files[i], _ = os.Open(filepath.Join(s.mount, cgroup, resource+".pressure")) //nolint:gosec // below the mounted hierarchy, as the kernel named it
@@ -83,6 +102,9 @@ func (s *stalls) next() {
 		g.close()
 		return true
 	})
+	if len(s.removed) > maxGroups {
+		clear(s.removed)
+	}
 	s.scrape++
 }
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -16,7 +17,7 @@ func TestParsePressure(t *testing.T) {
 	}{
 		"io": {
 			"some avg10=0.00 avg60=0.00 avg300=0.00 total=1234\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=567\n",
-			stalled{1234, 567, true},
+			stalled{some: 1234, full: 567, hasFull: true},
 			true,
 		},
 		"cpu of an old kernel": {"some avg10=1.00 avg60=0.00 avg300=0.00 total=1\n", stalled{some: 1}, true},
@@ -44,7 +45,7 @@ func FuzzParsePressure(f *testing.F) {
 
 // The files stay open while a group is asked for, and not longer.
 func TestStallsOfGroups(t *testing.T) {
-	s := &stalls{mount: t.TempDir(), groups: map[string]*group{}}
+	s := &stalls{mount: t.TempDir(), groups: map[string]*group{}, removed: map[string]bool{}}
 	t.Cleanup(s.close)
 	file := filepath.Join(s.mount, "shop.service", "io.pressure")
 	write := func(text string) {
@@ -54,7 +55,7 @@ func TestStallsOfGroups(t *testing.T) {
 	write("some total=5\nfull total=3\n")
 	st, ok := s.of("/shop.service", 1)
 	require.True(t, ok)
-	require.Equal(t, stalled{5, 3, true}, st)
+	require.Equal(t, stalled{some: 5, full: 3, hasFull: true}, st)
 	_, ok = s.of("/shop.service", 0)
 	require.False(t, ok, "there is no such file")
 
@@ -93,6 +94,18 @@ func TestStallsOfThisHost(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "cpu.pressure")); err != nil {
 		t.Skip("the kernel was booted without PSI")
 	}
-	_, ok := s.of("/culprit-test-stalls", 0)
+	st, ok := s.of("/culprit-test-stalls", 0)
 	require.True(t, ok)
+	require.Zero(t, st.since)
+
+	// A service is started again: its group is another one of the same name.
+	require.NoError(t, os.Remove(dir))
+	_, ok = s.of("/culprit-test-stalls", 0)
+	require.False(t, ok)
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	st, ok = s.of("/culprit-test-stalls", 0)
+	require.True(t, ok)
+	require.WithinDuration(t, time.Now(), st.since, time.Minute)
+	_, ok = s.of("/../culprit-test-stalls", 0)
+	require.False(t, ok, "it is outside")
 }

@@ -76,6 +76,13 @@ func (w *watch) matters(p *process.Process) bool {
 	return known != nil && known.matters()
 }
 
+// isTold reports whether a process is told for its own sake, and not as one of
+// many that wait at the same socket.
+func (w *watch) isTold(p *process.Process) bool {
+	known := w.seen[p.PID]
+	return known != nil && (known.tool != nil || known.kept)
+}
+
 // alive finds a living process.
 func (w *watch) alive(pid int64, start time.Time) *process.Process {
 	if known := w.seen[pid]; known != nil && known.process.Start.Equal(start) {
