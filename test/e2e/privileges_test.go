@@ -32,7 +32,8 @@ func TestWhatEachPrivilegeBuys(t *testing.T) {
 		{"eBPF", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}, "ebpf", true, true},
 		{
 			"all that are of use",
-			[]uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH}, "ebpf", true, true,
+			[]uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_SYS_PTRACE, unix.CAP_DAC_READ_SEARCH},
+			"ebpf", true, true,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
