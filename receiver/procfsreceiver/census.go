@@ -67,7 +67,7 @@ func openCensus(cfg *Config, root hostRoot, log *zap.Logger) (*census, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(root.knows("keep", cfg.Keep), root.knows("include", cfg.Include), root.knows("exclude", cfg.Exclude)); err != nil {
+	if err = errors.Join(root.knows("keep", cfg.Keep), root.knows("include", cfg.Include), root.knows("exclude", cfg.Exclude)); err != nil {
 		return nil, err
 	}
 	c := &census{
