@@ -53,7 +53,7 @@ func TestBothProgramsCountTheSame(t *testing.T) {
 		require.Equal(t, client.Connections*answerSize, client.TCP.Received)
 		require.InEpsilon(t, client.UDP.Transmitted, server.UDP.Received, 0.2, "loss is allowed, not the rule")
 		require.LessOrEqual(t, server.UDP.Received, client.UDP.Transmitted)
-		require.LessOrEqual(t, client.UDP.Received, server.UDP.Transmitted)
+		require.LessOrEqual(t, client.UDP.Received, server.UDP.Transmitted+answerSize, "the last answer may be counted a moment after it was sent")
 		require.Positive(t, client.UDP.Received)
 		return nil
 	})
