@@ -82,11 +82,12 @@ func (h *homes) stays(a *account) bool {
 
 func (h *homes) find(a *account) *Workload {
 	where := h.placeOf(a.p.Cgroup)
+	client := h.borrower(a)
 	switch {
 	case !h.options.Filter.passes(a.p, where.unit):
 		return h.hidden
-	case h.borrowed(a) != nil:
-		return h.borrowed(a)
+	case client != nil:
+		return client
 	case a.p.Kernel:
 		return h.open(a, Key{Type: Kernel, Name: kernelName}, place{})
 	case where.kind == Container:

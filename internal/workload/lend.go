@@ -1,26 +1,34 @@
 package workload
 
-import "github.com/otel-culprit/culprit/internal/process"
+import (
+	"maps"
+	"slices"
+
+	"github.com/otel-culprit/culprit/internal/process"
+)
 
 // Lend puts servers that work for one client each into the workloads of their
 // clients, from the next scan on: a backend of a database does the I/O of a dump.
 // Both are PIDs; servers that are no longer in the map go back to where they
 // belong. The map is not kept.
 func (b *Book) Lend(clients map[int64]int64) {
+	var moved []int64 // in the order of PIDs: one may work for another
 	for server := range b.lent {
 		if _, still := clients[server]; !still {
-			delete(b.lent, server)
-			b.rehome(server)
+			moved = append(moved, server)
 		}
 	}
 	for server, client := range clients {
-		if was, known := b.lent[server]; known && was == client {
-			continue
+		if was, known := b.lent[server]; !known || was != client {
+			moved = append(moved, server)
 		}
-		if b.lent == nil {
-			b.lent = map[int64]int64{}
-		}
-		b.lent[server] = client
+	}
+	if len(moved) == 0 {
+		return
+	}
+	b.lent = maps.Clone(clients)
+	slices.Sort(moved)
+	for _, server := range moved {
 		b.rehome(server)
 	}
 }
@@ -40,9 +48,9 @@ func (b *Book) rehome(pid int64) {
 	a.enter()
 }
 
-// borrowed is the workload of the client for which a process works; nil if it
+// borrower is the workload of the client for which a process works; nil if it
 // works for no one, or the client is gone.
-func (h *homes) borrowed(a *account) *Workload {
+func (h *homes) borrower(a *account) *Workload {
 	pid, lent := h.lent[a.pid]
 	if !lent {
 		return nil

@@ -3,7 +3,6 @@ package procfsreceiver
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -175,18 +174,7 @@ func (c *census) pick(at time.Time) {
 }
 
 func (c *census) pickWorkloads(at time.Time) {
-	clear(c.kept)
-	for _, p := range c.watch.important {
-		w := c.book.Of(p.PID)
-		if w == nil {
-			continue
-		}
-		// Servers that fork hand their socket on: the first of a workload will do.
-		if !c.kept[w] || c.watch.isTold(p) {
-			c.processes = append(c.processes, told{Process: p, key: w.Key})
-		}
-		c.kept[w] = true
-	}
+	c.describeImportant()
 	all := c.book.Workloads()
 	c.candidates = workload.Candidates(c.candidates, all, func(w *workload.Workload) bool { return c.kept[w] })
 	for _, s := range c.choose(at) {
@@ -199,16 +187,39 @@ func (c *census) pickWorkloads(at time.Time) {
 			s.Since = w.Since
 		}
 		c.workloads = append(c.workloads, series{s, w})
-		// Its leader stands for it, if it lives and is not told anyway.
-		if p := c.watch.alive(w.Leader.PID, w.Leader.Start); p != nil && !c.watch.isTold(p) && !c.describes(p) {
-			c.processes = append(c.processes, told{Process: p, key: w.Key})
+		if p := c.watch.alive(w.Leader.PID, w.Leader.Start); p != nil {
+			c.describe(p, w) // it stands for the workload
 		}
 	}
 }
 
-// describes reports whether a process is described already.
-func (c *census) describes(p *process.Process) bool {
-	return slices.ContainsFunc(c.processes, func(t told) bool { return t.Process == p })
+// describeImportant describes the processes that matter and keeps their workloads,
+// backups first, because there is room for so many only.
+func (c *census) describeImportant() {
+	clear(c.kept)
+	for _, backups := range [2]bool{true, false} {
+		for _, p := range c.watch.important {
+			w := c.book.Of(p.PID)
+			if w == nil || c.watch.isBackup(p) != backups {
+				continue
+			}
+			// Servers that fork hand their socket on: one of a workload will do.
+			if !c.kept[w] || backups || c.watch.isKept(p) {
+				c.describe(p, w)
+			}
+			c.kept[w] = true
+		}
+	}
+}
+
+// describe lets a process be described, once, if there is room.
+func (c *census) describe(p *process.Process, w *workload.Workload) {
+	if c.cfg.Limit > 0 && len(c.processes) >= c.cfg.Limit {
+		return
+	}
+	if c.watch.tell(p) {
+		c.processes = append(c.processes, told{Process: p, key: w.Key})
+	}
 }
 
 // pickProcesses does the same with processes in place of workloads.

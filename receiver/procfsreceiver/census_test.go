@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
+	"github.com/otel-culprit/culprit/internal/process"
+	"github.com/otel-culprit/culprit/internal/workload"
 	"github.com/otel-culprit/culprit/receiver/procfsreceiver/internal/metadata"
 )
 
@@ -131,4 +133,35 @@ func TestSkippedScrapesAreCounted(t *testing.T) {
 		at = at.Add(step.gap)
 		require.Equal(t, step.want, s.skipped(at), step.gap)
 	}
+}
+
+// Workers that share a server's socket are described once; however many are kept,
+// there is a limit, and backups come first.
+func TestDescriptionsAreBounded(t *testing.T) {
+	described := func(limit int, change func(*process.Process)) []told {
+		cfg := testConfig("")
+		cfg.Aggregation, cfg.Limit = AggregationWorkload, limit
+		c := &census{
+			cfg: cfg, book: workload.New(workload.Options{}), watch: watching(t, Match{Names: []string{"kept"}}),
+			selection: workload.NewSelection(workload.Limits{Series: limit}), kept: map[*workload.Workload]bool{}, lent: map[int64]int64{},
+		}
+		for pid := range int64(300) {
+			p := named(pid+10, "worker")
+			p.Group = 10
+			change(p)
+			c.snap.Processes = append(c.snap.Processes, p)
+		}
+		c.account(time.Unix(1000, 0))
+		return c.processes
+	}
+	require.Len(t, described(200, func(p *process.Process) { p.Network.Listening = true }), 1)
+
+	some := described(20, func(p *process.Process) {
+		p.Name, p.Group = "kept", p.PID
+		if p.PID == 309 {
+			p.Name = "restic"
+		}
+	})
+	require.Len(t, some, 20)
+	require.Equal(t, "restic", some[0].Name)
 }

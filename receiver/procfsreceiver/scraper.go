@@ -138,10 +138,10 @@ func (s *procfsScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 		errs.AddPartial(1, err)
 	}
 	s.telemetry.took(ctx, metadata.AttributePartNetwork, clock.lap())
-	s.census.account(s.sinceBoot(began))
 	r := newRecorder(s.mb, began)
 	r.now = s.sinceBoot(began)
 	r.withArgs = s.cfg.CommandLine == CommandLineScrubbed
+	s.census.account(r.now)
 	s.tell(r)
 	s.telemetry.took(ctx, metadata.AttributePartWorkloads, clock.lap())
 	s.telemetry.census(ctx, s.census)

@@ -292,6 +292,21 @@ func TestScrapePartialFailure(t *testing.T) {
 	require.Contains(t, metricsOf(md), "system.network.io")
 }
 
+// If processes cannot be listed, so many metrics are missing.
+func TestProcessMetricsAreCounted(t *testing.T) {
+	documented, err := os.ReadFile("documentation.md")
+	require.NoError(t, err)
+	n := 0
+	for name := range documentedMetrics(t, string(documented)) {
+		for _, prefix := range []string{"process.", "rootcause.process.", "rootcause.workload.", "rootcause.backend", "rootcause.network."} {
+			if strings.HasPrefix(name, prefix) {
+				n++
+			}
+		}
+	}
+	require.Equal(t, processMetrics, n)
+}
+
 func TestStartWithoutProc(t *testing.T) {
 	s := newScraper(testConfig("/nonexistent"), receivertest.NewNopSettings(metadata.Type))
 	require.EqualError(t, s.start(t.Context(), componenttest.NewNopHost()), `root_path "/nonexistent": stat /nonexistent/proc: no such file or directory`)

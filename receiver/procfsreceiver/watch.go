@@ -26,6 +26,7 @@ type watched struct {
 	process   *process.Process
 	described int
 	scan      int
+	told      int // the last scan in which it was described
 	kept      bool
 	tool      *catalog.Tool // backup tool; nil if it is none
 }
@@ -76,11 +77,19 @@ func (w *watch) matters(p *process.Process) bool {
 	return known != nil && known.matters()
 }
 
-// isTold reports whether a process is told for its own sake, and not as one of
-// many that wait at the same socket.
-func (w *watch) isTold(p *process.Process) bool {
+// isBackup reports whether a process makes a backup.
+func (w *watch) isBackup(p *process.Process) bool { return w.seen[p.PID].tool != nil }
+
+// isKept reports whether the configuration keeps a process.
+func (w *watch) isKept(p *process.Process) bool { return w.seen[p.PID].kept }
+
+// tell notes that a living process is described in this scan, and reports whether
+// it was not yet.
+func (w *watch) tell(p *process.Process) bool {
 	known := w.seen[p.PID]
-	return known != nil && (known.tool != nil || known.kept)
+	first := known.told != w.scan
+	known.told = w.scan
+	return first
 }
 
 // alive finds a living process.

@@ -12,6 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// asProgram makes the test binary behave as the program.
+const asProgram = "BENCHSCAN_TEST_AS_PROGRAM"
+
+// TestMain lets the test binary be the copies that the program starts of itself.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		if _, ok := roles[os.Args[1]]; ok || os.Getenv(asProgram) != "" {
+			os.Exit(run(os.Args[1:]))
+		}
+	}
+	os.Exit(m.Run())
+}
+
 func TestPopulation(t *testing.T) {
 	p, err := startPopulation(t.Context(), 20, 3)
 	require.NoError(t, err)
