@@ -5,6 +5,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 export CGO_ENABLED ?= 0
+# Findings are kept with the paths of the tree they were found in, so each tree keeps its own.
+export GOLANGCI_LINT_CACHE ?= $(CURDIR)/bin/lint
 TOOL := go tool -modfile=tools.mod
 GO_BUILD := go build -trimpath -ldflags='-s -w'
 FUZZTIME ?= 10s

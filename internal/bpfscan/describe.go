@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/otel-culprit/culprit/internal/process"
 )
 
 // maxCgroups bounds the names of cgroups that are remembered.
@@ -74,49 +76,12 @@ func (s *Scanner) describe(e *entry) {
 // the kernel keeps it elsewhere.
 func (s *Scanner) lengthen(e *entry) {
 	name, _, cut := bytes.Cut(e.record.name[:], []byte{0})
-	if !cut || len(name) < len(e.record.name)-1 || bytes.HasPrefix(name, workerPrefix) {
+	if !cut || len(name) < len(e.record.name)-1 || process.IsWorker(name) {
 		return
 	}
 	b, err := os.ReadFile(s.root + "/" + strconv.FormatInt(e.PID, 10) + "/comm")
 	if b = bytes.TrimSuffix(b, []byte{'\n'}); err == nil && bytes.HasPrefix(b, name) {
 		e.Name = strings.ToValidUTF8(string(b), "\uFFFD")
-	}
-}
-
-// Classes of I/O priority, in the bits above ioClassShift. Two of them have
-// levels, in the lowest bits.
-const (
-	ioClassShift = 13
-	ioLevels     = 7
-	ioNone       = 0
-	ioRealtime   = 1
-	ioBestEffort = 2
-	ioIdle       = 3
-)
-
-// normalIOPriority keeps the class and, where it has levels, the level. Newer
-// kernels put hints between them.
-func normalIOPriority(p uint32) uint32 {
-	class := p >> ioClassShift & 7
-	if class == ioRealtime || class == ioBestEffort {
-		return class<<ioClassShift | p&ioLevels
-	}
-	return class << ioClassShift
-}
-
-// ioPriority names a priority; empty if there is no such class.
-func ioPriority(p uint32) string {
-	switch p >> ioClassShift {
-	case ioNone:
-		return "none"
-	case ioRealtime:
-		return "realtime:" + strconv.Itoa(int(p&ioLevels))
-	case ioBestEffort:
-		return "best-effort:" + strconv.Itoa(int(p&ioLevels))
-	case ioIdle:
-		return "idle"
-	default:
-		return ""
 	}
 }
 
@@ -160,7 +125,7 @@ func (e *entry) showPriorities() {
 		nices = join(e.nices, func(n int32) string { return strconv.Itoa(int(n)) })
 	}
 	if len(e.ioPriorities) > 1 {
-		ios = join(e.ioPriorities, func(n int32) string { return ioPriority(uint32(n)) }) //nolint:gosec // 16 bits
+		ios = join(e.ioPriorities, func(n int32) string { return process.IOPriorityName(uint32(n)) }) //nolint:gosec // 16 bits
 	}
 	if nices != e.ThreadNice || ios != e.ThreadIOPriority {
 		e.ThreadNice, e.ThreadIOPriority = nices, ios

@@ -43,9 +43,6 @@ type entry struct {
 	nices, ioPriorities []int32
 }
 
-// workerPrefix begins the names of the kernel's workers.
-var workerPrefix = []byte("kworker/")
-
 // identityShown is the part of a record that belongs to the description.
 type identityShown struct {
 	parent, group, session, user uint32
@@ -151,12 +148,7 @@ func (e *entry) shown() identityShown {
 // rename makes the name that is shown of the kernel's.
 func (e *entry) rename() {
 	name, _, _ := bytes.Cut(e.record.name[:], []byte{0})
-	if e.record.thread.flags&flagKernel != 0 && bytes.HasPrefix(name, workerPrefix) {
-		// What a worker works on changes by the second.
-		if i := bytes.IndexAny(name, "+-"); i >= 0 {
-			name = name[:i]
-		}
-	}
+	name = process.DisplayName(name, e.record.thread.flags&flagKernel != 0)
 	if e.Name != string(name) {
 		e.Name = strings.ToValidUTF8(string(name), "\uFFFD")
 	}

@@ -16,7 +16,7 @@ func (s *Scanner) publish(e *entry) {
 		e.rename()
 	}
 	if e.fresh || r.thread.ioPriority != e.published.ioPriority {
-		p.IOPriority = ioPriority(r.thread.ioPriority)
+		p.IOPriority = process.IOPriorityName(r.thread.ioPriority)
 	}
 	e.publishCPU()
 	p.Resident, p.Virtual = signed(r.resident)*s.pageSize, signed(r.total)*s.pageSize

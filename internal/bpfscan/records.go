@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/otel-culprit/culprit/internal/process"
 )
 
 // kind tells the records of the programs apart; bpf/record.h describes them.
@@ -228,7 +230,7 @@ func (f *fields) thread(t *threadRecord) {
 	t.process, t.flags, t.start = f.u32(), f.u32(), f.u64()
 	f.usage(&t.usage)
 	t.delays = delays{run: f.u64(), block: f.u64(), swap: f.u64(), thrashing: f.u64()}
-	t.nice, t.ioPriority = int32(f.u32()), normalIOPriority(f.u32()) //nolint:gosec // the kernel wrote a signed number
+	t.nice, t.ioPriority = int32(f.u32()), process.NormalIOPriority(f.u32()) //nolint:gosec // the kernel wrote a signed number
 }
 
 func (f *fields) leader(l *leaderRecord) {

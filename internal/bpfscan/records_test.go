@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-culprit/culprit/internal/process"
 	"github.com/otel-culprit/culprit/internal/procscan"
 )
 
@@ -38,7 +39,7 @@ func TestParse(t *testing.T) {
 	require.Equal(t, at64(b, 88), l.thread.usage.major)
 	require.Equal(t, at64(b, 120), l.thread.delays.thrashing)
 	require.Equal(t, at32(b, 128), uint32(l.thread.nice))
-	require.Equal(t, normalIOPriority(at32(b, 132)), l.thread.ioPriority)
+	require.Equal(t, process.NormalIOPriority(at32(b, 132)), l.thread.ioPriority)
 	require.Equal(t, at64(b, 136), l.ended.run)
 	require.Equal(t, at64(b, 216), l.childrenSystem)
 	require.Equal(t, at64(b, 232), l.toldSystem)

@@ -104,7 +104,7 @@ func (s *Scanner) apply(e *entry, st *stat) {
 	set(s, &e.Nice, st.nice)
 	if !bytes.Equal(e.comm, st.comm) {
 		e.comm = append(e.comm[:0], st.comm...)
-		setText(s, &e.Name, displayName(st.comm, e.Kernel))
+		setText(s, &e.Name, process.DisplayName(st.comm, e.Kernel))
 	}
 	e.zombie, e.fork = st.zombie(), st.fork()
 	e.Threads = st.threads
@@ -125,18 +125,6 @@ func (s *Scanner) apply(e *entry, st *stat) {
 }
 
 func seconds(ticks int64) float64 { return float64(ticks) / userHZ }
-
-// displayName is what of comm stays the same. A kernel worker appends what it is
-// working on ("kworker/u8:3-events_unbound"), which changes by the second and
-// would make it a new series each time.
-func displayName(comm []byte, kernel bool) []byte {
-	if kernel && bytes.HasPrefix(comm, []byte("kworker/")) {
-		if i := bytes.IndexAny(comm, "+-"); i >= 0 {
-			return comm[:i]
-		}
-	}
-	return comm
-}
 
 // io reads the bytes from and to storage.
 func (s *Scanner) io(e *entry) {

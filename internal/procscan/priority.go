@@ -15,21 +15,12 @@ const maxPriorities = 256
 // ioWhoProcess is IOPRIO_WHO_PROCESS: one thread, named by its ID.
 const ioWhoProcess = 1
 
-// Classes of I/O priority, in the bits above ioClassShift.
-const (
-	ioClassShift = 13
-	ioNone       = 0
-	ioRealtime   = 1
-	ioBestEffort = 2
-	ioIdle       = 3
-)
-
 // priorities reads the priorities of a process's threads that the stat file
 // does not have.
 func (s *Scanner) priorities(p *process.Process, threads int64) {
 	if s.own {
 		if value, errno := ioPriority(p.PID); errno == 0 {
-			set(s, &p.IOPriority, ioPriorityName(value))
+			set(s, &p.IOPriority, process.IOPriorityName(uint32(value))) //nolint:gosec // 16 bits
 		}
 	}
 	if threads <= 1 {
@@ -74,7 +65,7 @@ func (s *Scanner) threadPriorities(p *process.Process) {
 	s.text = s.text[:0]
 	if len(s.ioPriorities) > 1 {
 		for _, v := range s.ioPriorities {
-			s.text = append(append(s.text, ioPriorityName(v)...), ',')
+			s.text = append(append(s.text, process.IOPriorityName(uint32(v))...), ',') //nolint:gosec // 16 bits
 		}
 	}
 	setText(s, &p.ThreadIOPriority, withoutComma(s.text))
@@ -114,39 +105,5 @@ func (s *Scanner) threadNice(task dir, tid int64) (int64, unix.Errno) {
 // ioPriority is the I/O priority of a thread; what the kernel ignores is zero.
 func ioPriority(tid int64) (int64, unix.Errno) {
 	value, _, errno := unix.Syscall(unix.SYS_IOPRIO_GET, ioWhoProcess, uintptr(tid), 0) //nolint:gosec // thread IDs are positive
-	return normalIOPriority(int64(value)), errno                                        //nolint:gosec // 16 bits
-}
-
-// normalIOPriority keeps the class and, where it has levels, the level. Newer
-// kernels put hints between them.
-func normalIOPriority(value int64) int64 {
-	class := value >> ioClassShift
-	if class == ioRealtime || class == ioBestEffort {
-		return class<<ioClassShift | value&7
-	}
-	return class << ioClassShift
-}
-
-// ioPriorityName is such as "idle" or "best-effort:4"; empty for a class that
-// there is not.
-func ioPriorityName(value int64) string {
-	level := value & 7
-	switch value >> ioClassShift {
-	case ioNone:
-		return "none"
-	case ioRealtime:
-		return [...]string{
-			"realtime:0", "realtime:1", "realtime:2", "realtime:3",
-			"realtime:4", "realtime:5", "realtime:6", "realtime:7",
-		}[level]
-	case ioBestEffort:
-		return [...]string{
-			"best-effort:0", "best-effort:1", "best-effort:2", "best-effort:3",
-			"best-effort:4", "best-effort:5", "best-effort:6", "best-effort:7",
-		}[level]
-	case ioIdle:
-		return "idle"
-	default:
-		return ""
-	}
+	return int64(process.NormalIOPriority(uint32(value))), errno                        //nolint:gosec // 16 bits
 }

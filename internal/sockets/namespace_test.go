@@ -196,10 +196,10 @@ func TestConnectionBetweenNamespaces(t *testing.T) {
 	h.until("both ends are credited", func() bool {
 		return h.tcp(client.pid).Transmitted == 3*mebi && h.tcp(server.pid).Received == 3*mebi
 	})
-	peers, err := h.table.Peers(h.by[client.pid], []*process.Process{h.by[server.pid]})
+	peers, err := h.table.Peers([]*process.Process{h.by[client.pid]}, []*process.Process{h.by[server.pid]})
 	require.NoError(t, err)
-	require.Equal(t, []Peer{{Server: h.by[server.pid], TCP: 3}}, peers)
-	peers, err = h.table.Peers(h.by[server.pid], []*process.Process{h.by[client.pid]})
+	require.Equal(t, []Peer{{Client: h.by[client.pid], Server: h.by[server.pid], TCP: 3}}, peers)
+	peers, err = h.table.Peers([]*process.Process{h.by[server.pid]}, []*process.Process{h.by[client.pid]})
 	require.NoError(t, err)
-	require.Equal(t, []Peer{{Server: h.by[client.pid], TCP: 3}}, peers)
+	require.Equal(t, []Peer{{Client: h.by[server.pid], Server: h.by[client.pid], TCP: 3}}, peers)
 }

@@ -9,22 +9,61 @@ import (
 
 // Peer is a server that a client is connected to.
 type Peer struct {
+	Client *process.Process
 	Server *process.Process
 	Unix   int // connections over unix sockets
 	TCP    int // over TCP, within the host
 }
 
-// Peers returns which of the servers hold the other ends of the client's
-// connections, in the order of servers. It reads the descriptors of these
-// processes only, all of them, and lists the unix and TCP sockets of their
-// network namespaces: some milliseconds.
+// Peers returns which of the servers hold the other ends of the clients'
+// connections, in the order of servers and then of clients. It reads the
+// descriptors of these processes only, all of them, each once, and lists the unix
+// and TCP sockets of the network namespace of each client: some milliseconds.
 //
 // TCP connections are matched by their addresses, so one whose addresses are
 // translated on its way, as to a published port of a container, is not found.
 //
-// An error means that the client's descriptors could not be read, or a list could
-// not be had; with peers, that a server may be missing among them.
-func (t *Table) Peers(client *process.Process, servers []*process.Process) ([]Peer, error) {
+// An error means that the descriptors of a client could not be read, or a list
+// could not be had; with peers, that some may be missing among them.
+func (t *Table) Peers(clients, servers []*process.Process) ([]Peer, error) {
+	var all []clientEnds
+	var errs []error
+	for _, client := range clients {
+		ends, err := t.endsOf(client, servers)
+		if len(ends) > 0 {
+			all = append(all, clientEnds{client, ends})
+		}
+		errs = append(errs, err)
+	}
+	if len(all) == 0 {
+		return nil, errors.Join(errs...)
+	}
+	var peers []Peer
+	for _, server := range servers {
+		held := inodes{}
+		if err := t.reader.all(server.PID, held); err != nil {
+			if !gone(err) {
+				errs = append(errs, fmt.Errorf("read the descriptors of process %d: %w", server.PID, err))
+			}
+			continue
+		}
+		for _, c := range all {
+			if p := (Peer{Client: c.client, Server: server}); server.PID != c.client.PID && p.count(held, c.ends) {
+				peers = append(peers, p)
+			}
+		}
+	}
+	return peers, errors.Join(errs...)
+}
+
+// clientEnds is a client with the other ends of its connections.
+type clientEnds struct {
+	client *process.Process
+	ends   map[uint32]transport
+}
+
+// endsOf finds the other ends of a client's connections.
+func (t *Table) endsOf(client *process.Process, servers []*process.Process) (map[uint32]transport, error) {
 	own := inodes{}
 	if err := t.reader.all(client.PID, own); err != nil {
 		return nil, fmt.Errorf("read the descriptors of process %d: %w", client.PID, err)
@@ -32,27 +71,7 @@ func (t *Table) Peers(client *process.Process, servers []*process.Process) ([]Pe
 	if len(own) == 0 {
 		return nil, nil
 	}
-	ends, err := t.otherEnds(own, client, servers)
-	if len(ends) == 0 {
-		return nil, err
-	}
-	var peers []Peer
-	for _, server := range servers {
-		if server.PID == client.PID {
-			continue
-		}
-		held := inodes{}
-		if readErr := t.reader.all(server.PID, held); readErr != nil {
-			if !gone(readErr) {
-				err = errors.Join(err, fmt.Errorf("read the descriptors of process %d: %w", server.PID, readErr))
-			}
-			continue
-		}
-		if p := (Peer{Server: server}); p.count(held, ends) {
-			peers = append(peers, p)
-		}
-	}
-	return peers, err
+	return t.otherEnds(own, client, servers)
 }
 
 // count counts the ends that the server holds; false if none.

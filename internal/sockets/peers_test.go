@@ -48,21 +48,21 @@ func TestPeers(t *testing.T) {
 			h := newHost(t, Options{})
 			h.scan()
 			servers := []*process.Process{h.by[idle.pid], h.by[server.pid], h.by[client.pid]}
-			peers, err := h.table.Peers(h.by[client.pid], servers)
+			peers, err := h.table.Peers([]*process.Process{h.by[client.pid]}, servers)
 			require.NoError(t, err)
-			tt.want.Server = h.by[server.pid]
+			tt.want.Client, tt.want.Server = h.by[client.pid], h.by[server.pid]
 			require.Equal(t, []Peer{tt.want}, peers)
 
 			// And the other way round: an accepted socket has a peer as well.
-			peers, err = h.table.Peers(h.by[server.pid], servers)
+			peers, err = h.table.Peers([]*process.Process{h.by[server.pid]}, servers)
 			require.NoError(t, err)
 			require.Len(t, peers, 2)
-			require.Equal(t, Peer{Server: h.by[idle.pid], TCP: 1}, peers[0])
-			tt.want.Server = h.by[client.pid]
+			require.Equal(t, Peer{Client: h.by[server.pid], Server: h.by[idle.pid], TCP: 1}, peers[0])
+			tt.want.Client, tt.want.Server = h.by[server.pid], h.by[client.pid]
 			require.Equal(t, tt.want, peers[1])
 
 			client.do("drop")
-			peers, err = h.table.Peers(h.by[client.pid], servers)
+			peers, err = h.table.Peers([]*process.Process{h.by[client.pid]}, servers)
 			require.NoError(t, err)
 			require.Empty(t, peers)
 		})
@@ -98,7 +98,7 @@ func TestPeersOfAnotherNamespace(t *testing.T) {
 	}
 	h.update()
 	one, two := h.by[pids[0]], h.by[pids[1]]
-	peers, err := h.table.Peers(one, []*process.Process{two})
+	peers, err := h.table.Peers([]*process.Process{one}, []*process.Process{two})
 	require.NoError(t, err)
 	require.Empty(t, peers)
 }
@@ -109,6 +109,6 @@ func TestPeersOfProcessThatEnded(t *testing.T) {
 	h.scan()
 	p := h.by[c.pid]
 	c.end()
-	_, err := h.table.Peers(p, nil)
+	_, err := h.table.Peers([]*process.Process{p}, nil)
 	require.ErrorContains(t, err, "no such file or directory")
 }

@@ -39,7 +39,7 @@ func TestDumpFindsItsBackend(t *testing.T) {
 			require.NoError(t, err)
 
 			truth := db.run("psql", "-h", db.dir, "-p", db.port, "-Atc",
-				"select pid from pg_stat_activity where application_name = 'pg_dump'", "postgres")
+				"select pid from pg_stat_activity where application_name = 'pg_dump' order by backend_start desc limit 1", "postgres")
 			h := newHost(t, Options{})
 			var servers []*process.Process
 			for _, p := range h.scan() {
@@ -49,12 +49,12 @@ func TestDumpFindsItsBackend(t *testing.T) {
 			}
 			require.Greater(t, len(servers), 1)
 			begin := time.Now()
-			peers, err := h.table.Peers(h.by[int64(dump.Process.Pid)], servers)
+			peers, err := h.table.Peers([]*process.Process{h.by[int64(dump.Process.Pid)]}, servers)
 			t.Logf("one of %d servers in %v", len(servers), time.Since(begin))
 			require.NoError(t, err)
 			require.Len(t, peers, 1)
 			require.Equal(t, strings.TrimSpace(truth), strconv.FormatInt(peers[0].Server.PID, 10))
-			tt.want.Server = peers[0].Server
+			tt.want.Client, tt.want.Server = peers[0].Client, peers[0].Server
 			require.Equal(t, tt.want, peers[0])
 
 			n, err := io.Copy(io.Discard, out)

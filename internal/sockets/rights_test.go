@@ -83,13 +83,13 @@ func updateAsNobody(t *testing.T, hand []string) {
 	require.True(t, known(pid(2)), "its own")
 	require.True(t, known(int64(os.Getpid())))
 	if hand[3][0] == 'y' {
-		_, err := h.table.Peers(h.by[pid(2)], []*process.Process{h.by[pid(0)]})
+		_, err := h.table.Peers([]*process.Process{h.by[pid(2)]}, []*process.Process{h.by[pid(0)]})
 		require.NoError(t, err)
 		require.Equal(t, hand[3][1] != 'y', report.Elsewhere > 0)
 		return
 	}
 	require.GreaterOrEqual(t, report.Refused, 2)
 	require.Positive(t, report.Unowned)
-	_, err := h.table.Peers(h.by[pid(2)], []*process.Process{h.by[pid(0)]})
+	_, err := h.table.Peers([]*process.Process{h.by[pid(2)]}, []*process.Process{h.by[pid(0)]})
 	require.ErrorIs(t, err, unix.EACCES)
 }

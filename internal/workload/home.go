@@ -192,7 +192,7 @@ func (h *homes) open(a *account, id Key, where place) *Workload {
 }
 
 func (h *homes) describe(w *Workload, a *account) {
-	w.first, w.Leader = a, leaderOf(a.p)
+	w.first, w.Leader = a, Leader{PID: a.pid, Start: a.start}
 }
 
 // name keeps the name of a workload: a job is called as its leader is, also when

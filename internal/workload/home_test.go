@@ -127,7 +127,7 @@ func TestACronJobOutlivesItsParts(t *testing.T) {
 	tar.Described++
 	book.Post(host(cron, tar), start.Add(2*time.Second))
 	require.Same(t, job, book.Of(52))
-	require.Equal(t, int64(51), job.Leader.PID, "the leader is described after its end")
+	require.Equal(t, int64(51), job.Leader.PID, "the leader is known after its end")
 
 	for range 4 {
 		require.Contains(t, book.Workloads(), job)

@@ -64,31 +64,11 @@ type Workload struct {
 	knows [16]int // how many of the living know each group
 }
 
-// Leader describes the process that a workload is known by: the leader of the
-// group, or the first process of a unit. It outlives the process for a job.
+// Leader is the process that a workload is known by: the leader of the group, or
+// the first process of a unit. Of a job it outlives the process.
 type Leader struct {
-	PID        int64
-	Start      time.Time
-	Created    string
-	Parent     int64
-	Group      int64
-	Session    int64
-	User       int64
-	Name       string
-	Executable string
-	Args       []string
-	CPUs       string
-	Nice       int64
-	IOPriority string
-}
-
-func leaderOf(p *process.Process) Leader {
-	return Leader{
-		PID: p.PID, Start: p.Start, Created: p.Created,
-		Parent: p.Parent, Group: p.Group, Session: p.Session, User: p.User,
-		Name: p.Name, Executable: p.Executable, Args: p.Args,
-		CPUs: p.CPUs, Nice: p.Nice, IOPriority: p.IOPriority,
-	}
+	PID   int64
+	Start time.Time
 }
 
 // credit adds to the totals; they are shown at the end of the scan.

@@ -291,19 +291,20 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-func (c *census) peers(client *process.Process, servers []*process.Process) ([]*process.Process, error) {
+// peers asks which servers talk to which clients.
+func (c *census) peers(clients, servers []*process.Process) []relation {
 	if c.sockets == nil {
-		return nil, nil
+		return nil
 	}
-	found, err := c.sockets.Peers(client, servers)
-	if err != nil {
-		return nil, err
+	// What cannot be asked is not known: the dump is then told without it.
+	found, _ := c.sockets.Peers(clients, servers)
+	relations := make([]relation, 0, len(found))
+	for _, f := range found {
+		// A PostgreSQL backend is a process for one client; a server with threads has
+		// all its clients in one process.
+		relations = append(relations, relation{server: f.Server, client: f.Client, shared: f.Server.Threads > 1})
 	}
-	var processes []*process.Process
-	for _, peer := range found {
-		processes = append(processes, peer.Server)
-	}
-	return processes, nil
+	return relations
 }
 
 // missing is what cannot be seen of some processes now, and why.

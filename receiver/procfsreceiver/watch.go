@@ -151,7 +151,7 @@ type relation struct {
 
 // relations finds out now and then which servers work for which dumps.
 type relations struct {
-	peers func(client *process.Process, servers []*process.Process) ([]*process.Process, error)
+	peers func(clients, servers []*process.Process) []relation
 	last  time.Time
 	found []relation
 }
@@ -172,15 +172,6 @@ func (r *relations) of(at time.Time, w *watch, processes []*process.Process) []r
 	if len(clients) == 0 || !due {
 		return r.found
 	}
-	r.last, r.found = at, r.found[:0]
-	for _, client := range clients {
-		// What cannot be asked is not known: the dump is then told without it.
-		found, _ := r.peers(client, servers)
-		for _, server := range found {
-			// A PostgreSQL backend is a process for one client; a server with threads
-			// has all its clients in one process.
-			r.found = append(r.found, relation{server: server, client: client, shared: server.Threads > 1})
-		}
-	}
+	r.last, r.found = at, r.peers(clients, servers)
 	return r.found
 }

@@ -1,7 +1,6 @@
 package procfsreceiver
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -58,30 +57,33 @@ func TestRelationsOfDumps(t *testing.T) {
 	all := []*process.Process{dump, sql, backend, idle, threads}
 	w := watching(t, Match{})
 	asked := 0
-	r := relations{peers: func(client *process.Process, servers []*process.Process) ([]*process.Process, error) {
+	r := relations{peers: func(clients, servers []*process.Process) []relation {
 		asked++
 		require.Equal(t, []*process.Process{backend, idle, threads}, servers)
-		if client == dump {
-			return []*process.Process{backend}, nil
+		var found []relation
+		for _, client := range clients {
+			if client == dump {
+				found = append(found, relation{server: backend, client: dump})
+			} else {
+				found = append(found, relation{server: threads, client: sql, shared: true})
+			}
 		}
-		return []*process.Process{threads}, nil
+		return found
 	}}
 	at := time.Unix(1000, 0)
 	want := []relation{{server: backend, client: dump}, {server: threads, client: sql, shared: true}}
 	w.look(all)
 	require.Equal(t, want, r.of(at, w, all))
 	require.Equal(t, want, r.of(at.Add(time.Second), w, all))
-	require.Equal(t, 2, asked, "not each second")
+	require.Equal(t, 1, asked, "not each second, and once for all")
 	require.Equal(t, want, r.of(at.Add(5*time.Second), w, all))
-	require.Equal(t, 4, asked)
+	require.Equal(t, 2, asked)
 
 	// The dump ended: its backend works for others again, at once.
 	w.look(all[1:])
 	require.Equal(t, want[1:], r.of(at.Add(6*time.Second), w, all[1:]))
 
-	r.peers = func(*process.Process, []*process.Process) ([]*process.Process, error) {
-		return nil, errors.New("refused")
-	}
+	r.peers = func(_, _ []*process.Process) []relation { return nil }
 	require.Empty(t, r.of(at.Add(time.Minute), w, all[1:]), "what cannot be asked is not known")
 
 	w.look(all[2:])
