@@ -41,18 +41,25 @@ func (a assessment) sameTop(b assessment) bool {
 type scored struct {
 	Suspect
 	score    float64
+	weights  Weights
 	workload *workload
 }
 
+// suspect is a suspect of whom nothing is known yet but how often such are guilty.
+func (e *Engine) suspect(s Suspect, prior Term) scored {
+	return scored{Suspect: s, score: e.p.Weights[prior], weights: e.p.Weights}
+}
+
 // add weighs a piece of evidence in.
-func (s *scored) add(e Evidence) {
-	s.score += e.Weight
-	s.Evidence = append(s.Evidence, e)
+func (s *scored) add(ev Evidence) {
+	ev.Weight = s.weights[ev.Term] * ev.Strength
+	s.score += ev.Weight
+	s.Evidence = append(s.Evidence, ev)
 }
 
 // assess ranks the explanations of a victim's episode.
-func (e *Engine) assess(v *victim) assessment {
-	sc := e.newScene(v)
+func (e *Engine) assess(v *victim, ep *episode) assessment {
+	sc := e.newScene(v, ep)
 	candidates := e.candidates(sc)
 	list := slices.Concat(candidates, e.rivals(sc, candidates))
 	scores := make([]float64, len(list))
@@ -128,20 +135,20 @@ func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, b
 	if s.z < e.p.MinShift {
 		return scored{}, false
 	}
-	p := e.p.Weights
-	c := scored{workload: w, score: p.Contention, Suspect: Suspect{Cause: Contention, Resource: r, Workload: w.id, Tool: w.tool()}}
+	c := e.suspect(Suspect{Cause: Contention, Resource: r, Workload: w.id, Tool: w.tool()}, PriorContention)
+	c.workload = w
 	c.add(Evidence{
-		Name: "shift", Value: s.after - s.before, Unit: r.unit(), Weight: p.Shift * clamp01(s.z/50),
+		Name: "shift", Value: s.after - s.before, Unit: r.unit(), Term: TermShift, Strength: clamp01(s.z / 50),
 		Sentence: fmt.Sprintf("%s uses %s, before the onset %s", sc.withServers(h, w), r.amount(s.after), r.amount(s.before)),
 	})
 	before, after := sc.share(h, at, r)
 	c.add(Evidence{
-		Name: "share", Value: after - before, Unit: "1", Weight: p.Share * clamp01(after-before),
+		Name: "share", Value: after - before, Unit: "1", Term: TermShare, Strength: clamp01(after - before),
 		Sentence: fmt.Sprintf("it has %s of all %s use, before %s", percent(after), r, percent(before)),
 	})
-	c.add(e.order(sc, at, s))
-	c.add(e.waited(sc, r))
-	if stopped, ok := e.stopped(sc, at, s); ok {
+	c.add(onsetOrder(sc, e.p.OnsetWithin, at, s))
+	c.add(waited(sc, r))
+	if stopped, ok := stopped(sc, at, s); ok {
 		c.add(stopped)
 	}
 	return c, true
@@ -190,11 +197,11 @@ type totalOf struct {
 
 type total struct{ before, after float64 }
 
-// order compares when the use rose with when the latency did: a cause does not
+// onsetOrder compares when the use rose with when the latency did: a cause does not
 // come after its effect.
-func (e *Engine) order(sc *scene, at func(int64) float64, s shift) Evidence {
+func onsetOrder(sc *scene, within int64, at func(int64) float64, s shift) Evidence {
 	level := s.before + (s.after-s.before)/2
-	began := sc.onset - e.p.OnsetWithin
+	began := sc.onset - within
 	for began < sc.to && at(began) < level {
 		began++
 	}
@@ -202,12 +209,12 @@ func (e *Engine) order(sc *scene, at func(int64) float64, s shift) Evidence {
 	ev := Evidence{Name: "onset_order", Value: float64(lead), Unit: "s"}
 	switch {
 	case lead < -sc.slack:
-		ev.Weight = e.p.Weights.OnsetLate
+		ev.Term, ev.Strength = TermOnsetLate, 1
 		ev.Sentence = fmt.Sprintf("it rose %d s after the latency did", -lead)
-	case lead >= e.p.OnsetWithin:
+	case lead >= within:
 		ev.Sentence = "it was as high a minute before the latency rose"
 	default:
-		ev.Weight = e.p.Weights.Onset * closeness(max(0, lead-sc.slack))
+		ev.Term, ev.Strength = TermOnset, closeness(max(0, lead-sc.slack))
 		ev.Sentence = "it rose " + beside(lead)
 	}
 	return ev
@@ -225,26 +232,26 @@ func beside(lead int64) string {
 }
 
 // waited weighs what the victim waits for, less what its own load explains.
-func (e *Engine) waited(sc *scene, r Shared) Evidence {
+func waited(sc *scene, r Shared) Evidence {
 	w := sc.waits[r]
 	ev := Evidence{Name: "wait", Value: w.strength, Unit: "1", Sentence: w.sentence}
 	switch {
 	case w.sentence == "":
 		ev.Sentence = fmt.Sprintf("waiting for %s is not measured here", r)
 	case w.strength == 0:
-		ev.Weight = e.p.Weights.NoWait
+		ev.Term, ev.Strength = TermNoWait, 1
 	default:
 		var all float64
 		for _, other := range sc.waits {
 			all += other.strength
 		}
-		ev.Weight = e.p.Weights.Wait * w.strength * w.strength / max(1, all) * (1 - sc.loadShare)
+		ev.Term, ev.Strength = TermWait, w.strength*w.strength/max(1, all)*(1-sc.loadShare)
 	}
 	return ev
 }
 
 // stopped looks for a use that ended while the latency stayed.
-func (e *Engine) stopped(sc *scene, at func(int64) float64, s shift) (Evidence, bool) {
+func stopped(sc *scene, at func(int64) float64, s shift) (Evidence, bool) {
 	peak := s.before
 	for second := sc.from; second <= sc.to; second++ {
 		peak = max(peak, at(second))
@@ -259,7 +266,7 @@ func (e *Engine) stopped(sc *scene, at func(int64) float64, s shift) (Evidence, 
 		return Evidence{}, false
 	}
 	return Evidence{
-		Name: "no_recovery", Value: float64(quiet), Unit: "s", Weight: e.p.Weights.NoRecovery,
+		Name: "no_recovery", Value: float64(quiet), Unit: "s", Term: TermNoRecovery, Strength: 1,
 		Sentence: fmt.Sprintf("it stopped %d s ago and the latency stayed", quiet),
 	}, true
 }

@@ -97,7 +97,7 @@ func (e *Engine) missing(sc *scene) []string {
 	var list []string
 	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	service := sc.v.id.Service
-	view := sc.v.episode.signal.View()
+	view := sc.ep.signal.View()
 	if len(sc.owners) == 0 {
 		say("which processes serve %s is not known: name them under services, or let its telemetry carry process.pid", service)
 	}

@@ -41,31 +41,39 @@ type Params struct {
 	TopWorkloads int // in snapshots and verdicts
 }
 
-// Weights turn evidence into a score; the scores of all suspects become
-// probabilities by a softmax. Each is the logarithm of the odds that the
-// evidence at full strength adds.
-type Weights struct {
-	Contention   float64 // prior of each candidate
-	Shift        float64 // its use rose
-	Share        float64 // its share of the resource rose
-	Onset        float64 // it started when the latency rose
-	OnsetLate    float64 // it started afterwards (negative)
-	Wait         float64 // the victim waits for that resource
-	NoWait       float64 // the victim does not (negative)
-	NoRecovery   float64 // it stopped and latency did not come back (negative)
-	Surge        float64 // prior
-	Rate         float64 // the request rate rose
-	RateFlat     float64 // it did not (negative)
-	OwnCPU       float64 // the victim's CPU rose with the rate
-	OwnWork      float64 // prior
-	PerRequest   float64 // the victim works more per request
-	FaultyDisk   float64 // prior
-	DiskErrors   float64 // the kernel logged I/O errors
-	SlowDisk     float64 // operations take longer at unchanged load
-	Upstream     float64 // prior
-	NothingWaits float64 // no wait, no use changed
-	Unknown      float64 // prior
-}
+// Term names a kind of evidence, or the prior of a kind of suspect, in the
+// weights.
+type Term string
+
+// The terms. A prior counts as it is; evidence counts by its strength.
+const (
+	PriorContention Term = "prior.contention"
+	PriorSurge      Term = "prior.traffic_surge"
+	PriorOwnWork    Term = "prior.own_work"
+	PriorFaultyDisk Term = "prior.faulty_disk"
+	PriorUpstream   Term = "prior.upstream"
+	PriorUnknown    Term = "prior.unknown"
+
+	TermShift        Term = "shift"           // its use rose
+	TermShare        Term = "share"           // its share of the resource rose
+	TermOnset        Term = "onset"           // it started when the latency rose
+	TermOnsetLate    Term = "onset_late"      // it started afterwards
+	TermWait         Term = "wait"            // the victim waits for that resource
+	TermNoWait       Term = "no_wait"         // the victim does not
+	TermNoRecovery   Term = "no_recovery"     // it stopped and latency did not come back
+	TermRate         Term = "request_rate"    // the request rate rose
+	TermRateFlat     Term = "rate_flat"       // it did not
+	TermOwnCPU       Term = "own_cpu"         // the victim's CPU rose with the rate
+	TermPerRequest   Term = "cpu_per_request" // the victim works more per request
+	TermDiskErrors   Term = "disk_errors"     // the kernel logged I/O errors
+	TermSlowDisk     Term = "slow_disk"       // operations take longer at unchanged load
+	TermNothingWaits Term = "nothing_waits"   // no wait, no use changed
+)
+
+// Weights turn evidence into scores; the scores of all suspects become
+// probabilities by a softmax. Each is the logarithm of the odds that evidence of
+// strength 1 adds; a term that is missing weighs nothing.
+type Weights map[Term]float64
 
 // DefaultParams are the shipped numbers. The weights were set by hand, from single
 // measurements on one host: they are neither fitted nor calibrated.
@@ -73,13 +81,13 @@ func DefaultParams() Params {
 	return Params{
 		Latency: latency.DefaultParams(),
 		Weights: Weights{
-			Contention: -2.5, Shift: 2, Share: 2, Onset: 1.5, OnsetLate: -3, Wait: 3, NoWait: -1.5,
-			NoRecovery: -2,
-			Surge:      -2.5, Rate: 4, RateFlat: -2, OwnCPU: 1.5,
-			OwnWork: -2.5, PerRequest: 3,
-			FaultyDisk: -3.5, DiskErrors: 5, SlowDisk: 4,
-			Upstream: -2, NothingWaits: 1.5,
-			Unknown: 0,
+			PriorContention: -2.5, PriorSurge: -2.5, PriorOwnWork: -2.5, PriorFaultyDisk: -3.5, PriorUpstream: -2, PriorUnknown: 0,
+			TermShift: 2, TermShare: 2, TermOnset: 1.5, TermOnsetLate: -3, TermWait: 3, TermNoWait: -1.5,
+			TermNoRecovery: -2,
+			TermRate:       4, TermRateFlat: -2, TermOwnCPU: 1.5,
+			TermPerRequest: 3,
+			TermDiskErrors: 5, TermSlowDisk: 4,
+			TermNothingWaits: 1.5,
 		},
 		Before: 300, BeforeGap: 5, After: 300, OnsetSlack: 2, OnsetWithin: 60,
 		NamedAt: 0.8, Margin: 0.2, ProbableAt: 0.5, SettleFor: 3, TellWithin: 15,

@@ -19,29 +19,28 @@ func (e *Engine) rivals(sc *scene, candidates []scored) []scored {
 
 // unknown is what is left when nothing that is measured explains enough.
 func (e *Engine) unknown() scored {
-	s := scored{Suspect: Suspect{Cause: UnknownCause}}
-	s.add(Evidence{Name: "unexplained", Unit: "1", Weight: e.p.Weights.Unknown, Sentence: "something that is not measured here"})
+	s := e.suspect(Suspect{Cause: UnknownCause}, PriorUnknown)
+	s.add(Evidence{Name: "unexplained", Unit: "1", Sentence: "something that is not measured here"})
 	return s
 }
 
 func (e *Engine) surge(sc *scene) scored {
-	p := e.p.Weights
-	s := scored{Suspect: Suspect{Cause: TrafficSurge}, score: p.Surge}
+	s := e.suspect(Suspect{Cause: TrafficSurge}, PriorSurge)
 	ratio := sc.rate.ratio(0.5)
 	ev := Evidence{
 		Name: "request_rate", Value: sc.rate.after, Unit: "{request}/s",
 		Sentence: fmt.Sprintf("%s gets %.0f requests per second, usually %.0f", sc.v.id.Service, sc.rate.after, sc.rate.before),
 	}
 	if ratio < surgeRatio {
-		ev.Weight = p.RateFlat
+		ev.Term, ev.Strength = TermRateFlat, 1
 		s.add(ev)
 		return s
 	}
-	ev.Weight = p.Rate * clamp01(math.Log2(ratio))
+	ev.Term, ev.Strength = TermRate, clamp01(math.Log2(ratio))
 	s.add(ev)
 	if len(sc.owners) > 0 {
 		s.add(Evidence{
-			Name: "own_cpu", Value: sc.ownCPU.after, Unit: "{cpu}", Weight: p.OwnCPU * clamp01(math.Log2(sc.ownCPU.ratio(0.02))),
+			Name: "own_cpu", Value: sc.ownCPU.after, Unit: "{cpu}", Term: TermOwnCPU, Strength: clamp01(math.Log2(sc.ownCPU.ratio(0.02))),
 			Sentence: fmt.Sprintf("%s itself uses %.2f CPUs, usually %.2f", sc.v.id.Service, sc.ownCPU.after, sc.ownCPU.before),
 		})
 	}
@@ -49,34 +48,33 @@ func (e *Engine) surge(sc *scene) scored {
 }
 
 func (e *Engine) ownWork(sc *scene) scored {
-	s := scored{Suspect: Suspect{Cause: OwnWork}, score: e.p.Weights.OwnWork}
+	s := e.suspect(Suspect{Cause: OwnWork}, PriorOwnWork)
 	if len(sc.owners) == 0 {
 		s.add(Evidence{Name: "cpu_per_request", Unit: "1", Sentence: fmt.Sprintf("which processes serve %s is not known", sc.v.id.Service)})
 		return s
 	}
 	perRequest := sc.ownCPU.ratio(0.02) / sc.rate.ratio(0.5)
 	s.add(Evidence{
-		Name: "cpu_per_request", Value: perRequest, Unit: "1", Weight: e.p.Weights.PerRequest * clamp01(math.Log2(max(perRequest/1.3, 1))),
+		Name: "cpu_per_request", Value: perRequest, Unit: "1", Term: TermPerRequest, Strength: clamp01(math.Log2(max(perRequest/1.3, 1))),
 		Sentence: fmt.Sprintf("%s spends %.1f times its usual CPU time on a request", sc.v.id.Service, perRequest),
 	})
 	return s
 }
 
 func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
-	p := e.p.Weights
-	s := scored{Suspect: Suspect{Cause: FaultyDisk, Resource: SharedDisk}, score: p.FaultyDisk}
+	s := e.suspect(Suspect{Cause: FaultyDisk, Resource: SharedDisk}, PriorFaultyDisk)
 	var errors float64
 	for _, h := range sc.hosts {
 		errors += h.diskErrs.mean(sc.onset-30, sc.to) * float64(sc.to-sc.onset+31)
 	}
 	if errors >= 0.5 {
 		s.add(Evidence{
-			Name: "disk_errors", Value: math.Round(errors), Unit: "{error}", Weight: p.DiskErrors,
+			Name: "disk_errors", Value: math.Round(errors), Unit: "{error}", Term: TermDiskErrors, Strength: 1,
 			Sentence: fmt.Sprintf("the logs tell of %.0f I/O errors", errors),
 		})
 	}
 	hog := slices.IndexFunc(candidates, func(c scored) bool { return c.Resource == SharedDisk })
-	slow, isSlow := e.slowDisk(sc)
+	slow, isSlow := slowDisk(sc)
 	switch {
 	case hog >= 0:
 		s.add(Evidence{
@@ -93,7 +91,7 @@ func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
 
 // slowDisk finds the device whose operations take longer though it does not do
 // more than before.
-func (e *Engine) slowDisk(sc *scene) (slow Evidence, ok bool) {
+func slowDisk(sc *scene) (slow Evidence, ok bool) {
 	for _, h := range sc.hosts {
 		for _, name := range h.diskNames {
 			d := h.disks[name]
@@ -103,10 +101,10 @@ func (e *Engine) slowDisk(sc *scene) (slow Evidence, ok bool) {
 			if after < 0.005 || ratio < 3 || moved.ratio(smallest[SharedDisk]) > 1.3 {
 				continue
 			}
-			if w := e.p.Weights.SlowDisk * clamp01(math.Log2(ratio)/4); !ok || w > slow.Weight {
+			if strength := clamp01(math.Log2(ratio) / 4); !ok || strength > slow.Strength {
 				ok = true
 				slow = Evidence{
-					Name: "slow_disk", Value: after, Unit: "s", Weight: w,
+					Name: "slow_disk", Value: after, Unit: "s", Term: TermSlowDisk, Strength: strength,
 					Sentence: fmt.Sprintf("operations of %s take %s, usually %s, though it moves no more bytes", name, duration(after), duration(before)),
 				}
 			}
@@ -138,13 +136,13 @@ func (d *disk) await(when []int64) float64 {
 }
 
 func (e *Engine) upstream(sc *scene, candidates []scored) scored {
-	s := scored{Suspect: Suspect{Cause: Upstream}, score: e.p.Weights.Upstream}
+	s := e.suspect(Suspect{Cause: Upstream}, PriorUpstream)
 	if e.changedHere(sc, candidates) {
 		s.add(Evidence{Name: "nothing_waits", Unit: "1", Sentence: "what changed on this host is reason enough to look here first"})
 		return s
 	}
 	s.add(Evidence{
-		Name: "nothing_waits", Value: 1, Unit: "1", Weight: e.p.Weights.NothingWaits,
+		Name: "nothing_waits", Value: 1, Unit: "1", Term: TermNothingWaits, Strength: 1,
 		Sentence: fmt.Sprintf("nothing on the host explains it: no workload uses more and %s waits for no resource", sc.v.id.Service),
 	})
 	return s

@@ -13,6 +13,7 @@ import (
 // that are usual, and the seconds after it.
 type scene struct {
 	v        *victim
+	ep       *episode
 	hosts    []*host
 	owners   []*workload // that do the victim's work
 	onset    int64
@@ -40,9 +41,8 @@ type wait struct {
 // enough seconds before the onset to tell what is usual.
 const enoughBefore = 10
 
-func (e *Engine) newScene(v *victim) *scene {
-	ep := v.episode
-	sc := &scene{v: v, onset: ep.bout, from: ep.bout, to: min(ep.lastBad, ep.bout+e.p.After), totals: map[totalOf]total{}, usualOf: map[lentUse]float64{}}
+func (e *Engine) newScene(v *victim, ep *episode) *scene {
+	sc := &scene{v: v, ep: ep, onset: ep.bout, from: ep.bout, to: min(ep.lastBad, ep.bout+e.p.After), totals: map[totalOf]total{}, usualOf: map[lentUse]float64{}}
 	sc.hosts = e.hostsOf(v, ep.bout)
 	first := int64(0)
 	for _, h := range sc.hosts {

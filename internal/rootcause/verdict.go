@@ -133,10 +133,12 @@ func (s Shared) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Evidence is one named number that speaks for or against a suspect.
 type Evidence struct {
-	Name     string  `json:"name"`   // such as "shift" or "onset_order"
-	Value    float64 `json:"value"`  // in Unit
-	Unit     string  `json:"unit"`   // UCUM
-	Weight   float64 `json:"weight"` // added to the suspect's score; negative speaks against it
+	Name     string  `json:"name"`          // such as "shift" or "onset_order"
+	Value    float64 `json:"value"`         // in Unit
+	Unit     string  `json:"unit"`          // UCUM
+	Term     Term    `json:"term,omitzero"` // of the weights; empty if it only explains
+	Strength float64 `json:"strength"`      // how much of it there is
+	Weight   float64 `json:"weight"`        // Strength times the term's; added to the suspect's score, negative speaks against it
 	Sentence string  `json:"sentence"`
 }
 

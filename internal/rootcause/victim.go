@@ -198,7 +198,7 @@ func (e *Engine) tell(v *victim, at time.Time, bad bool) []Event {
 	ep := v.episode
 	if bad && ep.due(at) && ep.lastBad <= ep.bout+e.p.After {
 		ep.assessed = at
-		draft := e.assess(v)
+		draft := e.assess(v, ep)
 		if !draft.same(ep.draft) {
 			ep.since = at
 		}
