@@ -36,6 +36,10 @@ const (
 	KindDisk       Kind = "disk"
 	KindLink       Kind = "link"
 	KindPressure   Kind = "pressure"
+	KindPaging     Kind = "paging"
+	KindFilesystem Kind = "filesystem"
+	KindLocks      Kind = "locks"
+	KindShared     Kind = "shared"
 	KindCapability Kind = "capability"
 	KindLog        Kind = "log"
 	KindMark       Kind = "mark"
@@ -228,6 +232,47 @@ type Pressure struct {
 	Full     float64 // seconds in which all non-idle tasks stalled
 }
 
+// Paging is what memory pressure brought about in an interval.
+type Paging struct {
+	At       time.Time
+	Over     time.Duration
+	Host     string
+	Cgroup   string  // empty for the whole host
+	Refaults float64 // bytes read again that the page cache had let go
+	SwapIn   float64 // bytes
+	SwapOut  float64 // bytes
+}
+
+// Filesystem is how full a file system is.
+type Filesystem struct {
+	At         time.Time
+	Host       string
+	Mountpoint string
+	Device     string
+	Size       float64 // bytes
+	Available  float64 // bytes that users without privilege may still write
+}
+
+// Locks is how the sessions of a database waited for each other in an interval.
+type Locks struct {
+	At      time.Time
+	Over    time.Duration
+	Host    string
+	Service string  // whose sessions; empty if unknown
+	Waits   float64 // waits that began
+	Time    float64 // seconds, summed over sessions
+	Waiting float64 // sessions that wait at At
+}
+
+// Shared says that hosts share something, such as a file server or an uplink:
+// what one takes of it the others lack. It is repeated, as Service is.
+type Shared struct {
+	At       time.Time
+	Name     string
+	Resource string // "disk" or "network"
+	Hosts    []string
+}
+
 // Capability says whether something can be done on a host, such as
 // "sched_autogroup" or "cgroup_v2_io"; remedies depend on it.
 type Capability struct {
@@ -313,6 +358,30 @@ func (f Pressure) When() time.Time { return f.At }
 
 // Kind is KindPressure.
 func (Pressure) Kind() Kind { return KindPressure }
+
+// When is At.
+func (f Paging) When() time.Time { return f.At }
+
+// Kind is KindPaging.
+func (Paging) Kind() Kind { return KindPaging }
+
+// When is At.
+func (f Filesystem) When() time.Time { return f.At }
+
+// Kind is KindFilesystem.
+func (Filesystem) Kind() Kind { return KindFilesystem }
+
+// When is At.
+func (f Locks) When() time.Time { return f.At }
+
+// Kind is KindLocks.
+func (Locks) Kind() Kind { return KindLocks }
+
+// When is At.
+func (f Shared) When() time.Time { return f.At }
+
+// Kind is KindShared.
+func (Shared) Kind() Kind { return KindShared }
 
 // When is At.
 func (f Capability) When() time.Time { return f.At }

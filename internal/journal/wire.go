@@ -174,6 +174,36 @@ type (
 		Some     float64 `json:"some,omitzero"`
 		Full     float64 `json:"full,omitzero"`
 	}
+	wirePaging struct {
+		interval
+		Host     string  `json:"host,omitzero"`
+		Cgroup   string  `json:"cgroup,omitzero"`
+		Refaults float64 `json:"refaults,omitzero"`
+		SwapIn   float64 `json:"swap_in,omitzero"`
+		SwapOut  float64 `json:"swap_out,omitzero"`
+	}
+	wireFilesystem struct {
+		instant
+		Host       string  `json:"host,omitzero"`
+		Mountpoint string  `json:"mountpoint,omitzero"`
+		Device     string  `json:"device,omitzero"`
+		Size       float64 `json:"size,omitzero"`
+		Available  float64 `json:"available,omitzero"`
+	}
+	wireLocks struct {
+		interval
+		Host    string  `json:"host,omitzero"`
+		Service string  `json:"service,omitzero"`
+		Waits   float64 `json:"waits,omitzero"`
+		Time    float64 `json:"time,omitzero"`
+		Waiting float64 `json:"waiting,omitzero"`
+	}
+	wireShared struct {
+		instant
+		Name     string   `json:"name,omitzero"`
+		Resource string   `json:"resource,omitzero"`
+		Hosts    []string `json:"hosts,omitempty"`
+	}
 	wireCapability struct {
 		instant
 		Host    string `json:"host,omitzero"`
@@ -245,6 +275,14 @@ func encode(f fact.Fact) (any, error) {
 		}, nil
 	case fact.Pressure:
 		return wirePressure{interval: over(f.Over), Host: f.Host, Cgroup: f.Cgroup, Resource: f.Resource, Some: f.Some, Full: f.Full}, nil
+	case fact.Paging:
+		return wirePaging{interval: over(f.Over), Host: f.Host, Cgroup: f.Cgroup, Refaults: f.Refaults, SwapIn: f.SwapIn, SwapOut: f.SwapOut}, nil
+	case fact.Filesystem:
+		return wireFilesystem{instant: at, Host: f.Host, Mountpoint: f.Mountpoint, Device: f.Device, Size: f.Size, Available: f.Available}, nil
+	case fact.Locks:
+		return wireLocks{interval: over(f.Over), Host: f.Host, Service: f.Service, Waits: f.Waits, Time: f.Time, Waiting: f.Waiting}, nil
+	case fact.Shared:
+		return wireShared{instant: at, Name: f.Name, Resource: f.Resource, Hosts: f.Hosts}, nil
 	case fact.Capability:
 		return wireCapability{instant: at, Host: f.Host, Name: f.Name, Present: f.Present}, nil
 	case fact.Log:
@@ -332,6 +370,21 @@ var decoders = map[fact.Kind]func(json.RawMessage) (fact.Fact, error){
 	}),
 	fact.KindPressure: decodeAs(func(w wirePressure) fact.Fact {
 		return fact.Pressure{At: w.At.time(), Over: w.Over, Host: w.Host, Cgroup: w.Cgroup, Resource: w.Resource, Some: w.Some, Full: w.Full}
+	}),
+	fact.KindPaging: decodeAs(func(w wirePaging) fact.Fact {
+		return fact.Paging{At: w.At.time(), Over: w.Over, Host: w.Host, Cgroup: w.Cgroup, Refaults: w.Refaults, SwapIn: w.SwapIn, SwapOut: w.SwapOut}
+	}),
+	fact.KindFilesystem: decodeAs(func(w wireFilesystem) fact.Fact {
+		return fact.Filesystem{At: w.At.time(), Host: w.Host, Mountpoint: w.Mountpoint, Device: w.Device, Size: w.Size, Available: w.Available}
+	}),
+	fact.KindLocks: decodeAs(func(w wireLocks) fact.Fact {
+		return fact.Locks{At: w.At.time(), Over: w.Over, Host: w.Host, Service: w.Service, Waits: w.Waits, Time: w.Time, Waiting: w.Waiting}
+	}),
+	fact.KindShared: decodeAs(func(w wireShared) fact.Fact {
+		if len(w.Hosts) == 0 {
+			w.Hosts = nil
+		}
+		return fact.Shared{At: w.At.time(), Name: w.Name, Resource: w.Resource, Hosts: w.Hosts}
 	}),
 	fact.KindCapability: decodeAs(func(w wireCapability) fact.Fact {
 		return fact.Capability{At: w.At.time(), Host: w.Host, Name: w.Name, Present: w.Present}

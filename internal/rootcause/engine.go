@@ -112,6 +112,8 @@ func (e *Engine) observe(f fact.Fact) error {
 				s.spread(seconds(f.At), f.Over.Seconds(), f.Some)
 			}
 		})
+	case fact.Paging, fact.Filesystem, fact.Locks, fact.Shared:
+		return nil // not evidence yet
 	case fact.Capability:
 		return e.onHost(f.Host, func(h *host) {
 			if len(h.can) < maxDevices {
