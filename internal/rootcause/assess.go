@@ -3,6 +3,7 @@ package rootcause
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -60,8 +61,8 @@ func (s *scored) add(ev Evidence) {
 // assess ranks the explanations of a victim's episode.
 func (e *Engine) assess(v *victim, ep *episode) assessment {
 	sc := e.newScene(v, ep)
-	candidates := e.candidates(sc)
-	list := slices.Concat(candidates, e.rivals(sc, candidates))
+	candidates := slices.Concat(e.candidates(sc), e.lockHolders(sc))
+	list := slices.Concat(candidates, e.unseen(sc), e.rivals(sc, candidates))
 	scores := make([]float64, len(list))
 	for i, s := range list {
 		scores[i] = s.score
@@ -112,7 +113,7 @@ func (e *Engine) candidates(sc *scene) []scored {
 				continue
 			}
 			var best *scored
-			for r := SharedCPU; r < numShared; r++ {
+			for r := SharedCPU; r <= SharedMemory; r++ { // locks have holders, not users
 				if s, ok := e.candidate(sc, h, w, r); ok && (best == nil || s.score > best.score) {
 					best = &s
 				}
@@ -138,7 +139,7 @@ func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, b
 	c := e.suspect(Suspect{Cause: Contention, Resource: r, Workload: w.id, Tool: w.tool()}, PriorContention)
 	c.workload = w
 	c.add(Evidence{
-		Name: "shift", Value: s.after - s.before, Unit: r.unit(), Term: TermShift, Strength: clamp01(s.z / 50),
+		Name: "shift", Value: s.after - s.before, Unit: r.unit(), Term: TermShift, Strength: shiftStrength(s.z),
 		Sentence: fmt.Sprintf("%s uses %s, before the onset %s", sc.withServers(h, w), r.amount(s.after), r.amount(s.before)),
 	})
 	before, after := sc.share(h, at, r)
@@ -153,6 +154,10 @@ func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, b
 	}
 	return c, true
 }
+
+// shiftStrength is 1 where a use rose by some fifty deviations, and grows slowly
+// beyond.
+func shiftStrength(z float64) float64 { return math.Log1p(max(0, z)) / 4 }
 
 // share is the part of all use of a resource that is a workload's, before and
 // after the onset.
@@ -238,6 +243,7 @@ func waited(sc *scene, r Shared) Evidence {
 	switch {
 	case w.sentence == "":
 		ev.Sentence = fmt.Sprintf("waiting for %s is not measured here", r)
+	case w.strength == 0 && w.indirect: // busy hosts hurt, idle ones exonerate nobody
 	case w.strength == 0:
 		ev.Term, ev.Strength = TermNoWait, 1
 	default:

@@ -33,9 +33,9 @@ type Engine struct {
 	windows *backup.Tracker
 	opened  []backup.Window // since the last tick
 	serving map[pidOf]served
-	locks   []*locks // in the order in which they were first seen
+	locks   []*locks      // in the order in which they were first seen
 	shared  []fact.Shared // what the user says that hosts share
-	now     time.Time // of the last tick
+	now     time.Time     // of the last tick
 	swept   time.Time
 	procs   int
 }
@@ -98,7 +98,13 @@ func (e *Engine) observe(f fact.Fact) error {
 	case fact.CPUTime:
 		return e.onHost(f.Host, func(h *host) {
 			h.cores = f.Cores
+			h.metered = true
 			h.steal.spread(seconds(f.At), f.Over.Seconds(), f.Steal)
+			h.busy.spread(seconds(f.At), f.Over.Seconds(), f.Busy)
+			h.iowait.spread(seconds(f.At), f.Over.Seconds(), f.IOWait)
+			if len(h.workloads) == 0 {
+				h.touch(f.At.Unix(), f.Over.Seconds())
+			}
 		})
 	case fact.Disk:
 		return e.disk(f)
@@ -173,6 +179,8 @@ func (e *Engine) disk(f fact.Disk) error {
 	d.ops.spread(end, over, f.Reads+f.Writes)
 	d.bytes.spread(end, over, f.ReadBytes+f.WriteBytes)
 	d.opTime.spread(end, over, f.OpTime)
+	d.busy.spread(end, over, f.BusyTime)
+	d.readBytes.spread(end, over, f.ReadBytes)
 	d.seen = f.At.Unix()
 	return nil
 }

@@ -29,6 +29,9 @@ type host struct {
 	paging    map[string]*paging // by control group; empty for the whole host
 	lent      []lent
 	diskErrs  series // messages of a failing disk
+	metered   bool   // what its CPUs do was told
+	busy      series // CPU seconds
+	iowait    series // CPU seconds in which a disk was waited for
 	steal     series // CPU seconds that the hypervisor took
 	logged    bool   // kernel messages were delivered
 	cores     int
@@ -48,8 +51,9 @@ type stall struct {
 }
 
 type disk struct {
-	ops, bytes, opTime series
-	seen               int64
+	ops, bytes, readBytes, opTime, busy series
+
+	seen int64
 }
 
 type link struct {

@@ -34,6 +34,7 @@ type locks struct {
 	waits         series // that began, per second
 	time          series // seconds per second, summed over sessions
 	waiting       series // sessions
+	sessions      series // that work or wait; empty if not told
 	seen          int64
 }
 
@@ -89,11 +90,14 @@ func (e *Engine) locked(f fact.Locks) error {
 	end, over := seconds(f.At), f.Over.Seconds()
 	l.waits.spread(end, over, f.Waits)
 	l.time.spread(end, over, f.Time)
-	if isLevel(f.Waiting) {
-		last := f.At.Unix()
-		first := last - int64(math.Ceil(min(max(over, 1), window))) + 1
-		for second := first; second <= last; second++ {
+	last := f.At.Unix()
+	first := last - int64(math.Ceil(min(max(over, 1), window))) + 1
+	for second := first; second <= last; second++ {
+		if isLevel(f.Waiting) {
 			l.waiting.hold(second, f.Waiting)
+		}
+		if isLevel(f.Sessions) && f.Sessions > 0 {
+			l.sessions.hold(second, f.Sessions)
 		}
 	}
 	l.seen = max(l.seen, f.At.Unix())

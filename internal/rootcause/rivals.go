@@ -31,13 +31,27 @@ func (e *Engine) surge(sc *scene) scored {
 		Name: "request_rate", Value: sc.rate.after, Unit: "{request}/s",
 		Sentence: fmt.Sprintf("%s gets %.0f requests per second, usually %.0f", sc.v.id.Service, sc.rate.after, sc.rate.before),
 	}
+	if crowd := sc.crowd(); crowd > surgeRatio {
+		s.add(Evidence{
+			Name: "crowd", Value: crowd, Unit: "1", Term: TermCrowd, Strength: clamp01(math.Log2(crowd)),
+			Sentence: fmt.Sprintf("%.1f times as many sessions are at work, and as many requests are done as usual", crowd),
+		})
+	}
 	if ratio < surgeRatio {
-		ev.Term, ev.Strength = TermRateFlat, 1
+		if len(s.Evidence) == 0 {
+			ev.Term, ev.Strength = TermRateFlat, 1
+		}
 		s.add(ev)
 		return s
 	}
 	ev.Term, ev.Strength = TermRate, clamp01(math.Log2(ratio))
 	s.add(ev)
+	if sc.loadKnown {
+		s.add(Evidence{
+			Name: "load", Value: sc.loadShare, Unit: "1", Term: TermLoad, Strength: 2*sc.loadShare - 1,
+			Sentence: fmt.Sprintf("that rate explains %s of the rise, as far as was learned", percent(sc.loadShare)),
+		})
+	}
 	if len(sc.owners) > 0 {
 		s.add(Evidence{
 			Name: "own_cpu", Value: sc.ownCPU.after, Unit: "{cpu}", Term: TermOwnCPU, Strength: clamp01(math.Log2(sc.ownCPU.ratio(0.02))),
@@ -137,6 +151,14 @@ func (d *disk) await(when []int64) float64 {
 
 func (e *Engine) upstream(sc *scene, candidates []scored) scored {
 	s := e.suspect(Suspect{Cause: Upstream}, PriorUpstream)
+	if sc.starved > 0 {
+		s.Resource = SharedNetwork
+		s.add(Evidence{
+			Name: "starved", Value: sc.served, Unit: "1", Term: TermStarved, Strength: sc.starved,
+			Sentence: fmt.Sprintf("only %s of the usual requests are done, and the host fell idle with them: they do not get here, or wait elsewhere", percent(sc.served)),
+		})
+		return s
+	}
 	if e.changedHere(sc, candidates) {
 		s.add(Evidence{Name: "nothing_waits", Unit: "1", Sentence: "what changed on this host is reason enough to look here first"})
 		return s

@@ -16,6 +16,7 @@ type scene struct {
 	ep       *episode
 	hosts    []*host
 	owners   []*workload // that do the victim's work
+	locks    []*locks    // of databases that it needs
 	onset    int64
 	usual    []int64 // seconds
 	from, to int64   // after, both ends included
@@ -25,6 +26,9 @@ type scene struct {
 	rate       shift // requests per second
 	ownCPU     shift // CPUs that the victim uses
 	loadShare  float64
+	loadKnown  bool    // the rate was learned
+	served     float64 // completions, as a part of the usual ones, at most 1
+	starved    float64 // how much the whole host fell idle with the requests
 	waits      [numShared]wait
 	waitsKnown bool
 	totals     map[totalOf]total
@@ -36,6 +40,7 @@ type wait struct {
 	strength float64 // 0 to 1
 	sentence string  // empty if nothing was measured
 	own      bool    // the victim itself waits, or is known to use the resource
+	indirect bool    // told by how busy the host is: that it is not exonerates nobody
 }
 
 // enough seconds before the onset to tell what is usual.
@@ -61,9 +66,11 @@ func (e *Engine) newScene(v *victim, ep *episode) *scene {
 	if len(sc.usual) < enoughBefore {
 		sc.usual = v.seconds(from, to, false)
 	}
+	sc.locks = e.locksOf(sc)
 	sc.rate = sc.shift(v.rate.at, 0.5)
 	sc.ownCPU = sc.shift(func(second int64) float64 { return sc.own(second, fact.CPU) }, 0.02)
-	sc.loadShare = sc.load(ep)
+	sc.loadShare, sc.loadKnown = sc.load(ep)
+	sc.served = min(1, sc.rate.ratio(0.5))
 	sc.measureWaits()
 	return sc
 }
@@ -145,19 +152,19 @@ func (sc *scene) ownCPUs() cpuSet {
 }
 
 // load is the part of the rise that traffic explains.
-func (sc *scene) load(ep *episode) float64 {
+func (sc *scene) load(ep *episode) (share float64, known bool) {
 	ratio := sc.rate.ratio(0.5)
 	if ratio < surgeRatio {
-		return 0
+		return 0, false
 	}
 	if share, known := ep.signal.LoadShare(sc.rate.before); known {
-		return share
+		return share, true
 	}
-	return clamp01(math.Log2(ratio)) // beyond what was learned: a doubling explains it
+	return clamp01(math.Log2(ratio)), false // beyond what was learned: a doubling explains it
 }
 
 // surgeRatio is the rise of the request rate under which it explains nothing.
-const surgeRatio = 1.2
+const surgeRatio = 1.15
 
 // measureWaits reads how much more the victim waits, resource by resource. Its
 // own run-queue delay tells for the CPU; for the rest, the host's pressure.
@@ -180,6 +187,8 @@ func (sc *scene) measureWaits() {
 	sc.waits[SharedMemory] = sc.pressure("memory", 0.1)
 	sc.waits[SharedMemory].own = sc.shift(func(second int64) float64 { return sc.own(second, fact.MajorFaults) }, 10).z >= 3
 	sc.waits[SharedNetwork] = sc.links()
+	sc.fromHosts()
+	sc.waits[SharedLock] = sc.lockWait()
 	for _, w := range sc.waits {
 		sc.waitsKnown = sc.waitsKnown || w.sentence != ""
 	}

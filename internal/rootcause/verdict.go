@@ -109,6 +109,7 @@ const (
 	SharedDisk
 	SharedNetwork
 	SharedMemory
+	SharedLock
 	numShared
 )
 
@@ -123,6 +124,8 @@ func (s Shared) String() string {
 		return "network"
 	case SharedMemory:
 		return "memory"
+	case SharedLock:
+		return "lock"
 	default:
 		return ""
 	}
