@@ -44,6 +44,8 @@ type scored struct {
 	score    float64
 	weights  Weights
 	workload *workload
+	at       func(second int64) float64 // its use
+	shift    shift                      // of it
 }
 
 // suspect is a suspect of whom nothing is known yet but how often such are guilty.
@@ -72,28 +74,51 @@ func (e *Engine) assess(v *victim, ep *episode) assessment {
 	}
 	slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(b.Probability, a.Probability) })
 
+	together := conspire(list)
 	a := assessment{usualRate: sc.rate.before, missing: e.missing(sc)}
 	for _, s := range list {
 		a.suspects = append(a.suspects, s.Suspect)
 	}
-	a.state = e.state(a.suspects, sc)
+	a.state = e.state(a.suspects, together, sc)
 	a.backups = e.findings(sc, a.state, list)
 	a.remedies = e.remedies(sc, list[0])
 	return a
 }
 
+// conspire marks the workloads that take the same resource as the strongest and
+// have nearly as much against them: two backups that started at once. It returns
+// the probability that it is any of them.
+func conspire(ranked []scored) (together float64) {
+	top := &ranked[0]
+	together = top.Probability
+	if top.Cause != Contention {
+		return together
+	}
+	for i := range ranked[1:] {
+		s := &ranked[1+i]
+		if s.Cause == Contention && s.Resource == top.Resource && s.workload != nil && s.Probability >= top.Probability/4 {
+			top.Together, s.Together = true, true
+			together += s.Probability
+		}
+	}
+	return together
+}
+
 // state is how sure a ranking is. A workload is named only if the victim is known
 // to wait for what it takes.
-func (e *Engine) state(ranked []Suspect, sc *scene) State {
+func (e *Engine) state(ranked []Suspect, together float64, sc *scene) State {
 	top := ranked[0]
-	lead := top.Probability
-	if len(ranked) > 1 {
-		lead -= ranked[1].Probability
+	lead := together
+	for _, s := range ranked[1:] {
+		if !s.Together {
+			lead -= s.Probability
+			break
+		}
 	}
 	switch {
-	case top.Cause == UnknownCause || top.Probability < e.p.ProbableAt:
+	case top.Cause == UnknownCause || together < e.p.ProbableAt:
 		return StateUnknown
-	case top.Probability >= e.p.NamedAt && lead >= e.p.Margin && (top.Cause != Contention || sc.waits[top.Resource].own && sc.waits[top.Resource].strength > 0):
+	case together >= e.p.NamedAt && lead >= e.p.Margin && (top.Cause != Contention || sc.waits[top.Resource].own && sc.waits[top.Resource].strength > 0):
 		return StateNamed
 	default:
 		return StateProbable
@@ -123,8 +148,23 @@ func (e *Engine) candidates(sc *scene) []scored {
 			}
 		}
 	}
-	slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(b.score, a.score) })
-	return list[:min(len(list), e.p.TopWorkloads)]
+	byScore := func(a, b scored) int { return cmp.Compare(b.score, a.score) }
+	slices.SortStableFunc(list, byScore)
+	list = list[:min(len(list), e.p.TopWorkloads)]
+	for i := range list {
+		c := &list[i]
+		for _, look := range []func() (Evidence, bool){
+			func() (Evidence, bool) { return sc.dose(c.at) },
+			func() (Evidence, bool) { return sc.paused(c.at, c.shift) },
+			func() (Evidence, bool) { return sc.ended(c.at, c.shift, c.workload.host.last-1) },
+		} {
+			if ev, ok := look(); ok {
+				c.add(ev)
+			}
+		}
+	}
+	slices.SortStableFunc(list, byScore)
+	return list
 }
 
 func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, bool) {
@@ -149,9 +189,7 @@ func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, b
 	})
 	c.add(onsetOrder(sc, e.p.OnsetWithin, at, s))
 	c.add(waited(sc, r))
-	if stopped, ok := stopped(sc, at, s); ok {
-		c.add(stopped)
-	}
+	c.at, c.shift = at, s
 	return c, true
 }
 
@@ -254,25 +292,4 @@ func waited(sc *scene, r Shared) Evidence {
 		ev.Term, ev.Strength = TermWait, w.strength*w.strength/max(1, all)*(1-sc.loadShare)
 	}
 	return ev
-}
-
-// stopped looks for a use that ended while the latency stayed.
-func stopped(sc *scene, at func(int64) float64, s shift) (Evidence, bool) {
-	peak := s.before
-	for second := sc.from; second <= sc.to; second++ {
-		peak = max(peak, at(second))
-	}
-	level := s.before + (peak-s.before)/5
-	last := sc.to
-	for last > sc.from && at(last) < level {
-		last--
-	}
-	quiet := sc.to - last
-	if quiet < 10+sc.slack {
-		return Evidence{}, false
-	}
-	return Evidence{
-		Name: "no_recovery", Value: float64(quiet), Unit: "s", Term: TermNoRecovery, Strength: 1,
-		Sentence: fmt.Sprintf("it stopped %d s ago and the latency stayed", quiet),
-	}, true
 }

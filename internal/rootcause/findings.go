@@ -42,7 +42,7 @@ func (e *Engine) finding(sc *scene, state State, ranked []scored, w backup.Windo
 	case !w.End.IsZero() && over > sc.slack:
 		b.Finding = Cleared
 		b.Sentence = fmt.Sprintf("it had ended %d s before the latency rose", over)
-	case mine != nil && top.Workload == w.Workload && state != StateUnknown:
+	case mine != nil && (top.Workload == w.Workload || mine.Together) && state != StateUnknown:
 		b.Finding = Charged
 		b.Sentence = strongest(mine.Evidence, true)
 	case late > sc.slack && (state != StateUnknown || late > doubtful):

@@ -14,6 +14,7 @@ import (
 type scene struct {
 	v        *victim
 	ep       *episode
+	over     bool // the latency recovered
 	hosts    []*host
 	owners   []*workload // that do the victim's work
 	locks    []*locks    // of databases that it needs
@@ -47,7 +48,7 @@ type wait struct {
 const enoughBefore = 10
 
 func (e *Engine) newScene(v *victim, ep *episode) *scene {
-	sc := &scene{v: v, ep: ep, onset: ep.bout, from: ep.bout, to: min(ep.lastBad, ep.bout+e.p.After), totals: map[totalOf]total{}, usualOf: map[lentUse]float64{}}
+	sc := &scene{v: v, ep: ep, over: ep.over, onset: ep.bout, from: ep.bout, to: min(ep.lastBad, ep.bout+e.p.After), totals: map[totalOf]total{}, usualOf: map[lentUse]float64{}}
 	sc.hosts = e.hostsOf(v, ep.bout)
 	first := int64(0)
 	for _, h := range sc.hosts {

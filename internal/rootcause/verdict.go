@@ -152,6 +152,7 @@ type Suspect struct {
 	Workload    backup.Workload `json:"workload"`      // zero unless Cause is Contention
 	Tool        string          `json:"tool,omitzero"` // backup tool of the workload, if it is one
 	Probability float64         `json:"probability"`
+	Together    bool            `json:"together,omitzero"` // named with others that take the same
 	Evidence    []Evidence      `json:"evidence"`
 }
 
