@@ -126,19 +126,19 @@ func (e *Engine) state(ranked []Suspect, together float64, sc *scene) State {
 }
 
 // smallest is the change of each shared resource that matters to anybody.
-var smallest = [numShared]float64{SharedCPU: 0.02, SharedDisk: 256e3, SharedNetwork: 128e3, SharedMemory: 16e6}
+var smallest = [numShared]float64{SharedCPU: 0.02, SharedDisk: 256e3, SharedNetwork: 128e3, SharedMemory: 16e6, SharedCache: 2e6, SharedSpace: 2e6}
 
 // candidates are the workloads whose use of something the victim shares has
 // risen, each with the resource that speaks most against it.
 func (e *Engine) candidates(sc *scene) []scored {
 	var list []scored
-	for _, h := range sc.hosts {
+	for _, h := range slices.Concat(sc.hosts, sc.sharing()) {
 		for _, w := range h.workloads {
 			if w.others || w.doesWorkOf(sc.v.id.Service) {
 				continue
 			}
 			var best *scored
-			for r := SharedCPU; r <= SharedMemory; r++ { // locks have holders, not users
+			for r := SharedCPU; r < SharedLock; r++ { // locks have holders, not users
 				if s, ok := e.candidate(sc, h, w, r); ok && (best == nil || s.score > best.score) {
 					best = &s
 				}
@@ -169,7 +169,11 @@ func (e *Engine) candidates(sc *scene) []scored {
 
 func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, bool) {
 	at := func(second int64) float64 { return sc.used(h, w, r, second) }
-	if sc.mean(at) < smallest[r] || r == SharedCPU && w.cpus.apart(sc.ownCPUs()) {
+	if r > SharedMemory && sc.waits[r].strength == 0 {
+		return scored{}, false // so much is read and written every day
+	}
+	through, reached := sc.reach(h, r)
+	if !reached || sc.mean(at) < smallest[r] || r == SharedCPU && w.cpus.apart(sc.ownCPUs()) {
 		return scored{}, false
 	}
 	s := sc.shift(at, smallest[r])
@@ -189,6 +193,9 @@ func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, b
 	})
 	c.add(onsetOrder(sc, e.p.OnsetWithin, at, s))
 	c.add(waited(sc, r))
+	if through != "" {
+		c.add(Evidence{Name: "shared", Unit: "1", Value: 1, Sentence: fmt.Sprintf("%s shares %s with %s", h.name, through, sc.hosts[0].name)})
+	}
 	c.at, c.shift = at, s
 	return c, true
 }

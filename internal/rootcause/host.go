@@ -129,6 +129,10 @@ func (w *workload) usedOf(r Shared, second int64) float64 {
 		return w.used[fact.NetworkReceive].at(second) + w.used[fact.NetworkTransmit].at(second)
 	case SharedMemory:
 		return w.used[fact.Memory].at(second)
+	case SharedCache:
+		return w.usedOf(SharedDisk, second)
+	case SharedSpace:
+		return w.used[fact.DiskWrite].at(second)
 	default:
 		return 0
 	}

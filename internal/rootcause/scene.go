@@ -16,8 +16,10 @@ type scene struct {
 	ep       *episode
 	over     bool // the latency recovered
 	hosts    []*host
-	owners   []*workload // that do the victim's work
-	locks    []*locks    // of databases that it needs
+	owners   []*workload   // that do the victim's work
+	locks    []*locks      // of databases that it needs
+	all      []*host       // that were heard of
+	shared   []fact.Shared // what hosts have in common
 	onset    int64
 	usual    []int64 // seconds
 	from, to int64   // after, both ends included
@@ -67,7 +69,7 @@ func (e *Engine) newScene(v *victim, ep *episode) *scene {
 	if len(sc.usual) < enoughBefore {
 		sc.usual = v.seconds(from, to, false)
 	}
-	sc.locks = e.locksOf(sc)
+	sc.locks, sc.all, sc.shared = e.locksOf(sc), e.hosts, e.shared
 	sc.rate = sc.shift(v.rate.at, 0.5)
 	sc.ownCPU = sc.shift(func(second int64) float64 { return sc.own(second, fact.CPU) }, 0.02)
 	sc.loadShare, sc.loadKnown = sc.load(ep)
@@ -185,8 +187,9 @@ func (sc *scene) measureWaits() {
 		sc.waits[SharedCPU] = sc.pressure("cpu", 0.2)
 	}
 	sc.waits[SharedDisk] = sc.diskWait()
-	sc.waits[SharedMemory] = sc.pressure("memory", 0.1)
-	sc.waits[SharedMemory].own = sc.shift(func(second int64) float64 { return sc.own(second, fact.MajorFaults) }, 10).z >= 3
+	sc.waits[SharedMemory] = sc.memoryWait()
+	sc.waits[SharedCache] = sc.cacheWait()
+	sc.waits[SharedSpace] = sc.spaceWait()
 	sc.waits[SharedNetwork] = sc.links()
 	sc.fromHosts()
 	sc.waits[SharedLock] = sc.lockWait()

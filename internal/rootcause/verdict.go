@@ -109,6 +109,8 @@ const (
 	SharedDisk
 	SharedNetwork
 	SharedMemory
+	SharedCache // the page cache: what others read and write pushes the victim's files out
+	SharedSpace // room in a file system
 	SharedLock
 	numShared
 )
@@ -124,6 +126,10 @@ func (s Shared) String() string {
 		return "network"
 	case SharedMemory:
 		return "memory"
+	case SharedCache:
+		return "page_cache"
+	case SharedSpace:
+		return "disk_space"
 	case SharedLock:
 		return "lock"
 	default:

@@ -41,7 +41,7 @@ func (s Shared) amount(x float64) string {
 	switch s {
 	case SharedCPU:
 		return fmt.Sprintf("%.2f CPUs", x)
-	case SharedMemory:
+	case SharedMemory, NoResource:
 		return bytes(x)
 	case SharedLock:
 		return fmt.Sprintf("%.0f sessions", x)
