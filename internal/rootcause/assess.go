@@ -157,6 +157,7 @@ func (e *Engine) candidates(sc *scene) []scored {
 			func() (Evidence, bool) { return sc.dose(c.at) },
 			func() (Evidence, bool) { return sc.paused(c.at, c.shift) },
 			func() (Evidence, bool) { return sc.ended(c.at, c.shift, c.workload.host.last-1) },
+			func() (Evidence, bool) { return e.past(sc, c) },
 		} {
 			if ev, ok := look(); ok {
 				c.add(ev)

@@ -25,19 +25,21 @@ var (
 // depends only on the facts before it; memory stays within Params. Not
 // guaranteed: that facts which arrive long after their time are still weighed.
 type Engine struct {
-	p       Params
-	catalog *catalog.Catalog
-	hosts   []*host // in the order in which they were first seen
-	byHost  map[string]*host
-	victims []*victim
-	windows *backup.Tracker
-	opened  []backup.Window // since the last tick
-	serving map[pidOf]served
-	locks   []*locks      // in the order in which they were first seen
-	shared  []fact.Shared // what the user says that hosts share
-	now     time.Time     // of the last tick
-	swept   time.Time
-	procs   int
+	p        Params
+	catalog  *catalog.Catalog
+	hosts    []*host // in the order in which they were first seen
+	byHost   map[string]*host
+	victims  []*victim
+	windows  *backup.Tracker
+	opened   []backup.Window     // since the last tick
+	records  []*record           // of what earlier backups did
+	recorded map[subject]*record // the same
+	serving  map[pidOf]served
+	locks    []*locks      // in the order in which they were first seen
+	shared   []fact.Shared // what the user says that hosts share
+	now      time.Time     // of the last tick
+	swept    time.Time
+	procs    int
 }
 
 // served is the service that a process said it serves, and when.
@@ -54,7 +56,7 @@ type pidOf struct {
 // New is an engine that has seen nothing. The catalogue is only read.
 func New(p Params, c *catalog.Catalog) *Engine {
 	return &Engine{
-		p: p, catalog: c, byHost: map[string]*host{}, serving: map[pidOf]served{},
+		p: p, catalog: c, byHost: map[string]*host{}, serving: map[pidOf]served{}, recorded: map[subject]*record{},
 		windows: backup.NewTracker(p.BackupGrace, time.Duration(p.Before)*time.Second, p.MaxWindows),
 	}
 }
@@ -250,6 +252,7 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 		h.remember(at.Unix())
 		h.rememberLevels(at.Unix())
 	}
+	e.experiment(at.Unix())
 	for _, v := range e.victims {
 		events = append(events, e.judge(v, at)...)
 	}

@@ -63,6 +63,7 @@ const (
 	TermNoWait       Term = "no_wait"         // the victim does not
 	TermNoRecovery   Term = "no_recovery"     // it stopped and latency did not come back
 	TermRecovery     Term = "recovery"        // it paused or stopped and latency came back
+	TermPast         Term = "earlier_runs"    // what earlier runs of it did
 	TermDose         Term = "dose_response"   // latency follows its ups and downs
 	TermNoDose       Term = "no_dose"         // latency does not
 	TermRate         Term = "request_rate"    // the request rate rose
@@ -90,7 +91,7 @@ func DefaultParams() Params {
 		Weights: Weights{
 			PriorContention: -2.5, PriorSurge: -2.5, PriorOwnWork: -2.5, PriorFaultyDisk: -3.5, PriorUpstream: -2, PriorUnknown: 0, PriorUnseen: -2.5,
 			TermShift: 2, TermShare: 2, TermOnset: 1.5, TermOnsetLate: -3, TermWait: 3, TermNoWait: -1.5,
-			TermNoRecovery: -2, TermRecovery: 2, TermDose: 1.5, TermNoDose: -1,
+			TermNoRecovery: -2, TermRecovery: 2, TermDose: 1.5, TermPast: 0.7, TermNoDose: -1,
 			TermRate: 4, TermRateFlat: -2, TermOwnCPU: 1.5,
 			TermPerRequest: 3,
 			TermDiskErrors: 5, TermSlowDisk: 4,

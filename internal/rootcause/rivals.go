@@ -103,52 +103,6 @@ func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
 	return s
 }
 
-// slowDisk finds the device whose operations take longer though it does not do
-// more than before.
-func slowDisk(sc *scene) (slow Evidence, ok bool) {
-	for _, h := range sc.hosts {
-		for _, name := range h.diskNames {
-			d := h.disks[name]
-			before, after := d.await(sc.usual), d.await(span(sc.from, sc.to))
-			moved := sc.shift(d.bytes.at, smallest[SharedDisk])
-			ratio := after / max(before, 0.0005)
-			if after < 0.005 || ratio < 3 || moved.ratio(smallest[SharedDisk]) > 1.3 {
-				continue
-			}
-			if strength := clamp01(math.Log2(ratio) / 4); !ok || strength > slow.Strength {
-				ok = true
-				slow = Evidence{
-					Name: "slow_disk", Value: after, Unit: "s", Term: TermSlowDisk, Strength: strength,
-					Sentence: fmt.Sprintf("operations of %s take %s, usually %s, though it moves no more bytes", name, duration(after), duration(before)),
-				}
-			}
-		}
-	}
-	return slow, ok
-}
-
-func span(from, to int64) []int64 {
-	var list []int64
-	for second := from; second <= to; second++ {
-		list = append(list, second)
-	}
-	return list
-}
-
-// await is the mean time of an operation in the given seconds; zero if there
-// was none.
-func (d *disk) await(when []int64) float64 {
-	var time, ops float64
-	for _, second := range when {
-		time += d.opTime.at(second)
-		ops += d.ops.at(second)
-	}
-	if ops < 1 {
-		return 0
-	}
-	return time / ops
-}
-
 func (e *Engine) upstream(sc *scene, candidates []scored) scored {
 	s := e.suspect(Suspect{Cause: Upstream}, PriorUpstream)
 	if sc.starved > 0 {
