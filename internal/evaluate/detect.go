@@ -1,0 +1,170 @@
+package evaluate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/otel-culprit/culprit/internal/rootcause"
+)
+
+// resourceAnswers are what may be named as the resource at fault.
+var resourceAnswers = []string{"cpu", "disk", "network", "lock", "workload"}
+
+// detectTrials watch a file live, and ask for the resource in its first seconds.
+func (s *Set) detectTrials(engine NewEngine) []trial {
+	list := make([]trial, 0, len(s.cases))
+	for _, c := range s.cases {
+		list = append(list, trial{
+			id:      c.ID,
+			judge:   func() (outcome, error) { return s.judgeDetect(c, engine) },
+			compare: func() []observation { return s.compareDetect(c) },
+		})
+	}
+	return list
+}
+
+// anomaly finds the rows of a case: those before it, from the end of the
+// warm-up, and those of its beginning.
+func (s *Set) anomaly(c caseLine) (f *feed, before, after []int, err error) {
+	if f, err = s.feed(c); err != nil {
+		return nil, nil, nil, err
+	}
+	if len(c.Abnormal) != 2 {
+		return nil, nil, nil, fmt.Errorf("%s: case %s needs abnormal, the first and the last row", f.tab.path, c.ID)
+	}
+	first, last := c.Abnormal[0], c.Abnormal[1]
+	if c.WarmupRows < 0 || c.WarmupRows >= first || last < first || last >= len(f.at) {
+		return nil, nil, nil, fmt.Errorf("%s: abnormal of case %s must be rows of the file after its warm-up", f.tab.path, c.ID)
+	}
+	until := f.at[first] - f.period + s.mapping.Detect.Answer
+	for row := c.WarmupRows; row < len(f.at) && f.at[row] <= until; row++ {
+		if row < first {
+			before = append(before, row)
+		} else {
+			after = append(after, row)
+		}
+	}
+	return f, before, after, nil
+}
+
+func (s *Set) judgeDetect(c caseLine, engine NewEngine) (outcome, error) {
+	var o outcome
+	f, before, after, err := s.anomaly(c)
+	if err != nil {
+		return o, err
+	}
+	right, err := s.mapping.answers(c.Truth.Cause)
+	if err != nil {
+		return o, err
+	}
+	live := player{engine: engine()}
+	if err := live.play(f, c.WarmupRows, len(f.at)-1, 0); err != nil {
+		return o, err
+	}
+	o.seen = s.observeAlarms(c, f, live.events)
+	o.answers = append(o.answers, answer{
+		"", "detected", "alarm in rows of " + c.Truth.Cause, "no alarm",
+		slices.Contains(o.seen, observation{"", product, "detected", sum, 1}),
+	})
+	if len(right) == 0 {
+		return o, nil
+	}
+	asked := player{engine: engine()}
+	if err := asked.play(f, before[0], after[len(after)-1], 0); err != nil {
+		return o, err
+	}
+	onset := f.at[c.Abnormal[0]] - f.period
+	v, err := asked.ask(f, onset, onset+s.mapping.Detect.Answer)
+	if err != nil {
+		return o, err
+	}
+	said := "nothing"
+	for _, suspect := range v.Suspects {
+		if r := resourceOf(suspect); slices.Contains(resourceAnswers, r) {
+			said = r
+			break
+		}
+	}
+	ok := slices.Contains(right, said)
+	o.seen = append(o.seen, resourceSeen(product, ok)...)
+	o.answers = append(o.answers, answer{"", "resource", c.Truth.Cause + " (" + strings.Join(right, ", ") + ")", said, ok})
+	o.judged = append(o.judged, Judged{Set: s.Name, ID: c.ID, Verdict: v, Right: func(suspect rootcause.Suspect) bool {
+		return slices.Contains(right, resourceOf(suspect))
+	}})
+	return o, nil
+}
+
+// resourceOf is the resource that a suspect names; empty if none.
+func resourceOf(s rootcause.Suspect) string {
+	switch s.Cause {
+	case rootcause.TrafficSurge:
+		return "workload"
+	case "lock":
+		return "lock"
+	default:
+		return s.Resource.String()
+	}
+}
+
+func resourceSeen(method string, ok bool) []observation {
+	return []observation{
+		{"", method, "resource_top1", mean, share(ok)},
+		{"", method, "resource_cases", sum, 1},
+	}
+}
+
+// observeAlarms counts the alarms of a file that was watched live. One that was
+// raised before the anomaly and went on is no detection.
+func (s *Set) observeAlarms(c caseLine, f *feed, events []rootcause.Event) []observation {
+	start, end := f.at[c.Abnormal[0]]-f.period, f.at[c.Abnormal[1]]
+	var detected, early bool
+	var delay float64
+	for _, event := range events {
+		ep, ok := event.(rootcause.Episode)
+		if !ok || ep.Phase != rootcause.Opened {
+			continue
+		}
+		at := float64(ep.At.UnixMilli()) / 1000
+		switch {
+		case at <= start:
+			early = true
+		case at <= end && !detected:
+			detected, delay = true, at-start
+		}
+	}
+	seen := []observation{
+		{"", product, "detected", sum, share(detected)},
+		{"", product, "cases", sum, 1},
+		{"", product, "false_alarm_cases", sum, share(early)},
+	}
+	if detected {
+		seen = append(seen, observation{"", product, "delay_median_s", median, delay}, observation{"", product, "delay_p90_s", p90, delay})
+	}
+	return seen
+}
+
+func (s *Set) compareDetect(c caseLine) []observation {
+	f, before, after, err := s.anomaly(c)
+	if err != nil {
+		return nil // the engine's trial told it
+	}
+	right, err := s.mapping.answers(c.Truth.Cause)
+	if err != nil || len(right) == 0 {
+		return nil
+	}
+	data := f.comparison(before, after, func(in input) string { return in.rule.to.resource })
+	data.addRequests(f, before, after, "workload")
+	var seen []observation
+	for _, b := range columnBaselines {
+		said := "nothing"
+		for _, r := range data.rank(b.score) {
+			if slices.Contains(resourceAnswers, r) {
+				said = r
+				break
+			}
+		}
+		seen = append(seen, resourceSeen(b.name, slices.Contains(right, said))...)
+	}
+	return seen
+}
