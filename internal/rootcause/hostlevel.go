@@ -106,7 +106,7 @@ func (sc *scene) fromHosts() {
 		more := math.Log2((l.links.after + floor) / (l.links.before*sc.served + floor))
 		*w = wait{
 			indirect: true,
-			strength: clamp01(more/3) * (1 - clamp01(sc.follows(func(second int64) (sum float64) {
+			strength: clamp01(more/3) * (1 - clamp01(sc.follows(SharedNetwork, func(second int64) (sum float64) {
 				for _, h := range sc.hosts {
 					sum += h.linksMoved(second)
 				}
@@ -135,8 +135,8 @@ func (l levels) saturated() float64 {
 // follows tells, from 0 to 1, whether a use moves from second to second with
 // the victim's own completions: then it is the victim's own work. It is asked
 // only where nobody tells whose a use is.
-func (sc *scene) follows(at func(int64) float64) float64 {
-	if len(sc.owners) > 0 || sc.to-sc.from < 5 {
+func (sc *scene) follows(r Shared, at func(int64) float64) float64 {
+	if sc.to-sc.from < 5 || slices.ContainsFunc(sc.owners, func(w *workload) bool { return w.tells(r) }) {
 		return 0
 	}
 	var use, done []float64

@@ -2,8 +2,10 @@ package rootcause
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/otel-culprit/culprit/internal/backup"
+	"github.com/otel-culprit/culprit/internal/fact"
 )
 
 // Unseen is the name of a workload that stands for all that nobody tells one by
@@ -45,7 +47,7 @@ func (e *Engine) unseenOn(sc *scene, h *host, r Shared) (scored, bool) {
 		return s, true
 	}
 	moved := sc.shift(rest, smallest[r])
-	if moved.z < e.p.MinShift {
+	if moved.z < e.p.MinShift && sc.waits[r].strength == 0 {
 		return scored{}, false
 	}
 	total := sc.mean(func(second int64) float64 { return h.total(r, second) })
@@ -72,7 +74,7 @@ func (h *host) rest(r Shared) (rest func(int64) float64, told bool) {
 	switch {
 	case r == SharedCPU && !h.metered, r == SharedDisk && len(h.disks) == 0, r == SharedNetwork && len(h.links) == 0:
 		return nil, false
-	case len(h.workloads) == 0:
+	case !h.tells(r):
 		return total, false
 	case r != SharedCPU:
 		return nil, true
@@ -86,6 +88,24 @@ func (h *host) rest(r Shared) (rest func(int64) float64, told bool) {
 		}
 		return left
 	}, true
+}
+
+// tells is whether any workload's use of a resource was told.
+func (h *host) tells(r Shared) bool {
+	return slices.ContainsFunc(h.workloads, func(w *workload) bool { return w.tells(r) })
+}
+
+func (w *workload) tells(r Shared) bool {
+	switch r {
+	case SharedCPU:
+		return w.used[fact.CPU] != nil
+	case SharedDisk:
+		return w.used[fact.DiskRead] != nil || w.used[fact.DiskWrite] != nil
+	case SharedNetwork:
+		return w.used[fact.NetworkReceive] != nil || w.used[fact.NetworkTransmit] != nil
+	default:
+		return false
+	}
 }
 
 // total is what the host's own counters say of a resource in a second.
