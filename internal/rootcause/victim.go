@@ -19,7 +19,9 @@ type victim struct {
 	rate    series            // requests per second of the preferred signal
 	heard   int64             // Unix seconds of the newest fact
 	past    []period          // earlier episodes that Before may reach into
-	episode *episode
+	// recalled is what signals learned that were not heard since, by their names.
+	recalled map[string]latency.State
+	episode  *episode
 }
 
 // period is an interval in Unix seconds, both ends included.
@@ -69,6 +71,7 @@ func (e *Engine) latency(f fact.Latency) error {
 			return fmt.Errorf("signals of %s: %w to %d", f.Service, ErrBound, maxSignals)
 		}
 		s := latency.NewSignal(f.Signal, e.p.Objectives[f.Service], e.p.Latency)
+		v.recollect(s, e.now.Unix())
 		v.signals = slices.Insert(v.signals, i, s)
 	}
 	v.signals[i].Add(f, v.episode != nil)
