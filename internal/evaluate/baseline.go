@@ -96,50 +96,42 @@ func (c comparison) rank(score func(c, latency compared) float64) []string {
 	return distinct(names)
 }
 
-// nSigma is the largest distance after the onset from the mean before, in
+// nSigma is how far the highest value after the onset is over the mean before, in
 // standard deviations.
 func nSigma(c compared) float64 {
-	before := known(c.before)
-	m := meanOf(before)
-	var squares float64
-	for _, x := range before {
-		squares += (x - m) * (x - m)
-	}
-	return farthest(c.after, m, math.Sqrt(squares/float64(len(before))))
+	m, sd := meanAndDeviation(c.before)
+	return highest(c.after, m, sd)
 }
 
-// robustScore is BARO's RobustScorer: the largest distance after the onset from
-// the median before, in interquartile ranges (Pham, Ha and Zhang, FSE 2024).
+// robustScore is BARO's RobustScorer (Pham, Ha and Zhang, FSE 2024): how far the
+// highest value after the onset is over the median before, in interquartile
+// ranges. The published figures are those of the highest value; with the farthest,
+// above or below, both methods are much weaker.
 func robustScore(c compared) float64 {
 	before := known(c.before)
 	slices.Sort(before)
-	return farthest(c.after, quantile(before, 0.5), quantile(before, 0.75)-quantile(before, 0.25))
+	return highest(c.after, quantile(before, 0.5), quantile(before, 0.75)-quantile(before, 0.25))
 }
 
-// farthest takes a scale of zero for one, as scalers do.
-func farthest(values []float64, center, scale float64) float64 {
+// highest is NaN if there are no values. A scale of zero is taken for one.
+func highest(values []float64, center, scale float64) float64 {
 	if scale == 0 {
 		scale = 1
 	}
-	far := math.NaN()
+	top := math.NaN()
 	for _, x := range known(values) {
-		if d := math.Abs(x-center) / scale; !(d <= far) {
-			far = d
+		if d := (x - center) / scale; !(d <= top) {
+			top = d
 		}
 	}
-	return far
+	return top
 }
 
 // badLatencyCorrelation is like CPI2: how use goes with bad latency, one that is
 // over the mean before by two standard deviations.
 func badLatencyCorrelation(c, latency compared) float64 {
-	before := known(latency.before)
-	m := meanOf(before)
-	var squares float64
-	for _, x := range before {
-		squares += (x - m) * (x - m)
-	}
-	limit := m + 2*math.Sqrt(squares/float64(len(before)))
+	m, sd := meanAndDeviation(latency.before)
+	limit := m + 2*sd
 	bad := latency.all()
 	for i, x := range bad {
 		if !math.IsNaN(x) {
@@ -180,6 +172,16 @@ func known(values []float64) []float64 {
 		}
 	}
 	return list
+}
+
+func meanAndDeviation(values []float64) (mean, deviation float64) {
+	values = known(values)
+	m := meanOf(values)
+	var squares float64
+	for _, x := range values {
+		squares += (x - m) * (x - m)
+	}
+	return m, math.Sqrt(squares / float64(len(values)))
 }
 
 func meanOf(values []float64) float64 {

@@ -10,7 +10,8 @@ import (
 type stat int
 
 const (
-	mean stat = iota
+	mean  stat = iota
+	count      // of the cases, whatever their values
 	sum
 	median
 	p90
@@ -24,6 +25,8 @@ func (s stat) of(values []float64) float64 {
 			total += x
 		}
 		return total
+	case count:
+		return float64(len(values))
 	case mean:
 		return meanOf(values)
 	default:

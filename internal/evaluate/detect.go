@@ -3,6 +3,7 @@ package evaluate
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/otel-culprit/culprit/internal/rootcause"
@@ -110,7 +111,7 @@ func resourceOf(s rootcause.Suspect) string {
 func resourceSeen(method string, ok bool) []observation {
 	return []observation{
 		{"", method, "resource_top1", mean, share(ok)},
-		{"", method, "resource_cases", sum, 1},
+		{"", method, "resource_cases", count, 1},
 	}
 }
 
@@ -118,7 +119,14 @@ func resourceSeen(method string, ok bool) []observation {
 // raised before the anomaly and went on is no detection.
 func (s *Set) observeAlarms(c caseLine, f *feed, events []rootcause.Event) []observation {
 	start, end := f.at[c.Abnormal[0]]-f.period, f.at[c.Abnormal[1]]
-	var detected, early bool
+	surely := func(float64) bool { return true }
+	if len(c.Normal) == 2 {
+		surely = func(at float64) bool {
+			row := sort.SearchFloat64s(f.at, at)
+			return row >= c.Normal[0] && row <= c.Normal[1]
+		}
+	}
+	var detected, early, sure bool
 	var delay float64
 	for _, event := range events {
 		ep, ok := event.(rootcause.Episode)
@@ -128,15 +136,16 @@ func (s *Set) observeAlarms(c caseLine, f *feed, events []rootcause.Event) []obs
 		at := float64(ep.At.UnixMilli()) / 1000
 		switch {
 		case at <= start:
-			early = true
+			early, sure = true, sure || surely(at)
 		case at <= end && !detected:
 			detected, delay = true, at-start
 		}
 	}
 	seen := []observation{
 		{"", product, "detected", sum, share(detected)},
-		{"", product, "cases", sum, 1},
+		{"", product, "cases", count, 1},
 		{"", product, "false_alarm_cases", sum, share(early)},
+		{"", product, "false_alarm_cases_in_normal", sum, share(sure)}, // rows that the set calls normal, not only those before
 	}
 	if detected {
 		seen = append(seen, observation{"", product, "delay_median_s", median, delay}, observation{"", product, "delay_p90_s", p90, delay})

@@ -109,7 +109,7 @@ func (n *night) observe() outcome {
 	add := func(measure string, stat stat, value float64) {
 		o.seen = append(o.seen, observation{"", product, measure, stat, value})
 	}
-	add("cases", sum, 1)
+	add("cases", count, 1)
 	add("false_alarms", sum, float64(n.early))
 	if len(n.c.Truth.Innocent) > 0 {
 		add("false_blame", mean, share(slices.ContainsFunc(n.verdicts, n.blames)))
@@ -175,7 +175,7 @@ func (n *night) compare() []observation {
 		blamed = blamed || slices.ContainsFunc(n.c.Truth.Innocent, named)
 	}
 	seen := []observation{
-		{"", method, "cases", sum, 1},
+		{"", method, "cases", count, 1},
 		{"", method, "top1", mean, share(ok)},
 		{"", method, "unknown", mean, share(len(n.windows) == 0)},
 	}

@@ -234,7 +234,7 @@ func partyOf(s rootcause.Suspect) string {
 }
 
 func pairSeen(method, kind, said string) []observation {
-	seen := []observation{{"", method, kind + "_pairs", sum, 1}}
+	seen := []observation{{"", method, kind + "_pairs", count, 1}}
 	add := func(measure string, value bool) {
 		seen = append(seen, observation{"", method, measure, mean, share(value)})
 	}

@@ -10,7 +10,8 @@ import (
 )
 
 // NewEngine makes an engine that has seen nothing. It is called from several
-// goroutines.
+// goroutines: engines must not share maps that they change, such as
+// Params.Services.
 type NewEngine func() *rootcause.Engine
 
 // player plays rows to an engine, with a tick each second, as the product does.

@@ -22,7 +22,7 @@ func (s *Set) rankTrials(engine NewEngine) []trial {
 	return list
 }
 
-// episode is what is looked at of a file: rows before and after the onset.
+// span is what is looked at of a file: rows before and after the onset.
 type span struct {
 	f            *feed
 	first        int // row
@@ -48,13 +48,9 @@ func (s *Set) span(c caseLine, late float64) (span, error) {
 		return span{}, fmt.Errorf("%s: the onset is unknown: set onset_row within the file, or onset_unix", f.tab.path)
 	}
 	sp.onset += late
-	after := rules.After
-	if after == 0 {
-		after = c.Fault
-	}
-	sp.until = sp.onset + after - late
-	if rules.After > 0 {
-		sp.until = sp.onset + after
+	sp.until = sp.onset + rules.After
+	if rules.After == 0 {
+		sp.until = sp.onset - late + c.Fault
 	}
 	for row, at := range f.at {
 		switch {

@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -108,6 +109,7 @@ func (s *Set) evaluate(ctx context.Context, o Options) (SetReport, error) {
 	}
 	for _, g := range r.Groups {
 		for _, m := range g.Methods {
+			slices.SortFunc(m.Measures, func(a, b Measure) int { return cmp.Compare(a.Name, b.Name) })
 			for i := range m.Measures {
 				m.Measures[i].finish(o.Resamples)
 			}
@@ -192,16 +194,13 @@ func (m Method) figures() map[string]any {
 	all := map[string]any{}
 	for _, x := range m.Measures {
 		all[x.Name] = rounded(x.Value)
-		if !x.fixed() {
+		if x.stat != count {
 			all[x.Name+"_ci"] = []float64{rounded(x.Low), rounded(x.High)}
 			all[x.Name+"_n"] = x.Cases
 		}
 	}
 	return all
 }
-
-// fixed is whether a measure only counts the cases that there are.
-func (m Measure) fixed() bool { return strings.HasSuffix(m.Name, "cases") && m.stat == sum && m.Value == float64(m.Cases) || strings.HasSuffix(m.Name, "_pairs") }
 
 // rounded is a figure as it is printed, so that it is the same on all machines.
 func rounded(x float64) float64 { return math.Round(x*1e4) / 1e4 }
@@ -247,7 +246,7 @@ func (g Group) table(w io.Writer) error {
 	rows := []string{strings.Join(line, "\t")}
 	for _, x := range g.Methods[0].Measures {
 		ci := fmt.Sprintf("%s to %s", figure(x, x.Low), figure(x, x.High))
-		if x.fixed() {
+		if x.stat == count {
 			ci = ""
 		}
 		line := []string{"  " + x.Name, fmt.Sprint(x.Cases), figure(x, x.Value), ci}
@@ -268,10 +267,14 @@ func (g Group) table(w io.Writer) error {
 }
 
 func figure(m Measure, x float64) string {
-	if m.stat == mean {
+	switch m.stat {
+	case mean:
 		return fmt.Sprintf("%.3f", x)
+	case count:
+		return fmt.Sprintf("%.0f", x)
+	default:
+		return fmt.Sprintf("%.1f", x)
 	}
-	return fmt.Sprintf("%.1f", x)
 }
 
 // maxNamed is how many cases of a mistake are named.

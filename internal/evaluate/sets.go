@@ -39,6 +39,7 @@ type caseLine struct {
 	SLI        string  `json:"sli"`
 	Throughput string  `json:"throughput"`
 	Abnormal   []int   `json:"abnormal"` // first and last row
+	Normal     []int   `json:"normal"`   // first and last row that are surely normal; empty if all others are
 	WarmupRows int     `json:"warmup_rows"`
 	Truth      truth   `json:"truth"`
 }

@@ -43,6 +43,7 @@ const (
 	KindCapability Kind = "capability"
 	KindLog        Kind = "log"
 	KindMark       Kind = "mark"
+	KindRecalled   Kind = "recalled"
 )
 
 // Process identifies a process for good. A PID alone does not: it is reused.
@@ -300,6 +301,12 @@ type Mark struct {
 	Text string
 }
 
+// Recalled gives an engine what it had learned before it was started anew.
+type Recalled struct {
+	At    time.Time
+	State []byte // JSON, as the engine's Remember gave it
+}
+
 // When is At.
 func (f Tick) When() time.Time { return f.At }
 
@@ -407,3 +414,9 @@ func (f Service) When() time.Time { return f.At }
 
 // Kind is KindService.
 func (Service) Kind() Kind { return KindService }
+
+// When is At.
+func (f Recalled) When() time.Time { return f.At }
+
+// Kind is KindRecalled.
+func (Recalled) Kind() Kind { return KindRecalled }

@@ -14,6 +14,9 @@
 // an amount that is left out is not known (NaN). A journal may be compressed with
 // gzip.
 //
+// A line with "carried":true is for who reads nothing before it: what an engine had
+// learned in a part of the journal that may be gone. Others do not get it.
+//
 // What is promised: a fact that was written is read back equal, apart from an
 // empty list, which becomes nil, -0, which may become 0, and bytes that are not
 // UTF-8, which become U+FFFD; facts come back in the order in which they were

@@ -33,6 +33,7 @@ type File struct {
 	held    int // facts in buf
 	dropped int64
 	enc     lineEncoder
+	carried []byte // line with which a new file begins
 }
 
 // Rotated is the name of the older half of the journal at path.
@@ -54,7 +55,10 @@ func OpenFile(path string, maxBytes int64) (*File, error) {
 // Write adds one fact. An error means that facts were dropped, this one or
 // buffered ones; the next Write may succeed.
 func (f *File) Write(one fact.Fact) error {
-	encoded, err := f.enc.encode(one)
+	encoded, err := f.enc.encode(one, false)
+	if err == nil && int64(len(header)+len(f.carried)+len(encoded)) > f.max {
+		err = fmt.Errorf("%s fact: its line of %d bytes does not fit into half the journal", one.Kind(), len(encoded))
+	}
 	if err != nil {
 		f.dropped++
 		return err
@@ -64,6 +68,22 @@ func (f *File) Write(one fact.Fact) error {
 	}
 	f.buf = append(f.buf, encoded...)
 	f.held++
+	return err
+}
+
+// Carry keeps what an engine has learned by now for the time when the older half
+// is gone: each new file begins with what was carried last. Who reads both halves
+// is not given it. What would take more than a quarter of a file is not carried.
+func (f *File) Carry(r fact.Recalled) error {
+	encoded, err := f.enc.encode(r, true)
+	if err != nil {
+		return err
+	}
+	err = f.Flush() // what comes before it does not belong behind it
+	f.carried = f.carried[:0]
+	if int64(len(encoded)) <= f.max/4 {
+		f.carried = append(f.carried, encoded...)
+	}
 	return err
 }
 
@@ -125,7 +145,10 @@ func (f *File) rotate() error {
 	if err := errors.Join(closed, os.Rename(f.path, Rotated(f.path))); err != nil {
 		return err
 	}
-	return f.open()
+	if err := f.open(); err != nil || len(f.carried) == 0 {
+		return err
+	}
+	return f.append(f.carried)
 }
 
 // open continues the journal at path, or begins it.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,6 +98,60 @@ func TestFileIsBounded(t *testing.T) {
 	for i, f := range facts {
 		require.Equal(t, start.Add(time.Duration(total-len(facts)+i)*time.Second), f.When(), "the latest facts, without a hole")
 	}
+}
+
+// The older half of a journal is gone some day; what was learned in it is not.
+func TestFileCarriesWhatWasLearned(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	f, err := OpenFile(path, minFileSize)
+	require.NoError(t, err)
+	start := time.Unix(1_795_246_860, 0).UTC()
+	learned := func(i int) fact.Recalled {
+		return fact.Recalled{At: start.Add(time.Duration(i) * time.Second), State: []byte(fmt.Sprintf(`{"version":1,"second":%d}`, i))}
+	}
+	const total = 8_000
+	for i := range total {
+		if i%60 == 0 {
+			require.NoError(t, f.Carry(learned(i)))
+		}
+		require.NoError(t, f.Write(fact.Log{At: start.Add(time.Duration(i) * time.Second), Body: strings.Repeat("x", i%150)}))
+	}
+	require.NoError(t, f.Close())
+
+	younger, err := collect(Open(path))
+	require.NoError(t, err)
+	carried, ok := younger[0].(fact.Recalled)
+	require.True(t, ok)
+	first := int(younger[1].When().Sub(start) / time.Second)
+	require.LessOrEqual(t, first-int(carried.At.Sub(start)/time.Second), 60+flushSize/100, "it was carried right before")
+	require.False(t, younger[1].When().Before(carried.At), "what follows was not learned yet")
+	require.Equal(t, learned(int(carried.At.Sub(start)/time.Second)), carried)
+	for _, f := range younger[1:] {
+		require.Equal(t, fact.KindLog, f.Kind())
+	}
+
+	all, err := collect(Open(Rotated(path), path))
+	require.NoError(t, err)
+	require.Equal(t, fact.KindLog, all[len(all)-len(younger)+1].Kind())
+	begins := all[0].Kind() == fact.KindRecalled
+	for _, f := range all[1:] {
+		require.Equal(t, fact.KindLog, f.Kind(), "who reads the older half knows it")
+	}
+	older, err := os.ReadFile(Rotated(path))
+	require.NoError(t, err)
+	require.Equal(t, begins, strings.Contains(string(older), `"carried":true`))
+}
+
+func TestFileRefusesALineThatExceedsIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	f, err := OpenFile(path, minFileSize)
+	require.NoError(t, err)
+	big := fact.Recalled{At: time.Unix(1, 0), State: []byte(`"` + strings.Repeat("x", minFileSize/2) + `"`)}
+	require.ErrorContains(t, f.Write(big), "does not fit into half the journal")
+	require.NoError(t, f.Carry(big), "it is left out")
+	require.EqualValues(t, 1, f.Dropped())
+	require.NoError(t, f.Write(night()[0]))
+	require.NoError(t, f.Close())
 }
 
 // A device without space stands for a full disk.

@@ -63,6 +63,7 @@ func night() []fact.Fact {
 		fact.Capability{At: at, Host: "web1", Name: "psi"},
 		fact.Log{At: at, Host: "web1", Service: "shop", Severity: 17, Body: "I/O error\nsda <é>\u2028"},
 		fact.Mark{At: at.Add(-time.Hour * 24 * 365 * 50), Name: "deploy", Text: "shop 1.2"},
+		fact.Recalled{At: at, State: []byte(`{"version":1,"baselines":[{"service":"a \u003c b"}]}`)},
 	}
 }
 
@@ -170,7 +171,7 @@ func TestReadErrors(t *testing.T) {
 		"no fact":         {header + `{"kind":"tick"}` + "\n", 0, `line 2: a tick line needs a "fact"`},
 		"wrong type":      {header + `{"kind":"tick","fact":{"at":"now"}}` + "\n", 0, "line 2: tick fact: json:"},
 		"fractional time": {header + `{"kind":"tick","fact":{"at":1.5}}` + "\n", 0, "line 2: tick fact: json:"},
-		"long line":       {header + strings.Repeat("x", maxLine+1), 0, "line 2: longer than 262144 bytes"},
+		"long line":       {header + strings.Repeat("x", maxLine+1), 0, "line 2: longer than 1052672 bytes"},
 		"no last newline": {header + strings.TrimSpace(tick), 1, ""},
 	}
 	for name, tt := range tests {

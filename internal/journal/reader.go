@@ -20,19 +20,25 @@ import (
 // The sequence can be ranged over once.
 func Read(r io.Reader) iter.Seq2[fact.Fact, error] {
 	return func(yield func(fact.Fact, error) bool) {
-		lines, err := newLineReader(r)
-		if err != nil {
-			yield(nil, err)
+		read(r, true, yield)
+	}
+}
+
+// read gives the facts of a journal; first says that none were given before it.
+func read(r io.Reader, first bool, yield func(fact.Fact, error) bool) {
+	lines, err := newLineReader(r)
+	if err != nil {
+		yield(nil, err)
+		return
+	}
+	lines.begun = !first
+	for {
+		f, err := lines.next()
+		if errors.Is(err, io.EOF) {
 			return
 		}
-		for {
-			f, err := lines.next()
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if !yield(f, err) || err != nil {
-				return
-			}
+		if !yield(f, err) || err != nil {
+			return
 		}
 	}
 }
@@ -43,8 +49,12 @@ func Read(r io.Reader) iter.Seq2[fact.Fact, error] {
 // A File that was rotated is read with Open(Rotated(path), path).
 func Open(paths ...string) iter.Seq2[fact.Fact, error] {
 	return func(yield func(fact.Fact, error) bool) {
+		begun := false
 		for _, path := range paths {
-			if !openOne(path, yield) {
+			if !openOne(path, !begun, func(f fact.Fact, err error) bool {
+				begun = true
+				return yield(f, err)
+			}) {
 				return
 			}
 		}
@@ -52,29 +62,29 @@ func Open(paths ...string) iter.Seq2[fact.Fact, error] {
 }
 
 // openOne reports whether the next file is wanted.
-func openOne(path string, yield func(fact.Fact, error) bool) bool {
+func openOne(path string, first bool, yield func(fact.Fact, error) bool) (more bool) {
 	file, err := os.Open(path) //nolint:gosec // reading the file that the user named is the purpose
 	if err != nil {
 		yield(nil, fmt.Errorf("open journal: %w", err))
 		return false
 	}
 	defer func() { _ = file.Close() }() // only read
-	for f, err := range Read(file) {
+	more = true
+	read(file, first, func(f fact.Fact, err error) bool {
 		if err != nil {
-			yield(nil, fmt.Errorf("%s: %w", path, err))
-			return false
+			err = fmt.Errorf("%s: %w", path, err)
 		}
-		if !yield(f, nil) {
-			return false
-		}
-	}
-	return true
+		more = yield(f, err) && err == nil
+		return more
+	})
+	return more
 }
 
 // lineReader reads whole lines and counts them.
 type lineReader struct {
 	in     *bufio.Reader
 	number int
+	begun  bool   // a fact was given
 	long   []byte // a line that did not fit into the buffer of in
 }
 
@@ -114,13 +124,14 @@ func (r *lineReader) next() (fact.Fact, error) {
 				return nil, io.EOF
 			}
 		}
-		f, err := parse(text, r.number == 1)
+		f, err := r.parse(text)
 		switch {
 		case err != nil && !whole:
 			return nil, fmt.Errorf("line %d ends in the middle: %w", r.number, io.ErrUnexpectedEOF)
 		case err != nil:
 			return nil, fmt.Errorf("line %d: %w", r.number, err)
 		case f != nil:
+			r.begun = true
 			return f, nil
 		}
 	}
@@ -148,9 +159,11 @@ func (r *lineReader) line() ([]byte, error) {
 
 var errNoHeader = errors.New(`this is no journal: its first line must be a header such as {"culprit_journal":1}`)
 
-// parse gives the fact of a line, nil for a header.
-func parse(text []byte, first bool) (fact.Fact, error) {
+// parse gives the fact of a line, nil for a header and for what was carried from
+// lines that were read.
+func (r *lineReader) parse(text []byte) (fact.Fact, error) {
 	var l line
+	first := r.number == 1
 	if err := json.Unmarshal(text, &l); err != nil {
 		if first {
 			return nil, errNoHeader
@@ -175,6 +188,9 @@ func parse(text []byte, first bool) (fact.Fact, error) {
 	f, err := decode(l.Fact)
 	if err != nil {
 		return nil, fmt.Errorf("%s fact: %w", l.Kind, err)
+	}
+	if l.Carried && r.begun {
+		return nil, nil
 	}
 	return f, nil
 }

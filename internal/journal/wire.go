@@ -26,13 +26,15 @@ var (
 type line struct {
 	Version int             `json:"culprit_journal,omitzero"`
 	Kind    fact.Kind       `json:"kind,omitzero"`
+	Carried bool            `json:"carried,omitzero"`
 	Fact    json.RawMessage `json:"fact,omitzero"`
 }
 
 // lineOut is a line with a fact that is not encoded yet.
 type lineOut struct {
-	Kind fact.Kind `json:"kind"`
-	Fact any       `json:"fact"`
+	Kind    fact.Kind `json:"kind"`
+	Carried bool      `json:"carried,omitzero"` // for who has read nothing before it
+	Fact    any       `json:"fact"`
 }
 
 // nanos is a time as Unix nanoseconds.
@@ -223,6 +225,10 @@ type (
 		Name string `json:"name,omitzero"`
 		Text string `json:"text,omitzero"`
 	}
+	wireRecalled struct {
+		instant
+		State json.RawMessage `json:"state,omitempty"`
+	}
 )
 
 // encode gives the wire form of a fact.
@@ -290,6 +296,8 @@ func encode(f fact.Fact) (any, error) {
 		return wireLog{instant: at, Host: f.Host, Service: f.Service, Severity: f.Severity, Body: f.Body}, nil
 	case fact.Mark:
 		return wireMark{instant: at, Name: f.Name, Text: f.Text}, nil
+	case fact.Recalled:
+		return wireRecalled{instant: at, State: f.State}, nil
 	default:
 		return nil, fmt.Errorf("a journal cannot hold a fact of type %T", f)
 	}
@@ -393,7 +401,8 @@ var decoders = map[fact.Kind]func(json.RawMessage) (fact.Fact, error){
 	fact.KindLog: decodeAs(func(w wireLog) fact.Fact {
 		return fact.Log{At: w.At.time(), Host: w.Host, Service: w.Service, Severity: w.Severity, Body: w.Body}
 	}),
-	fact.KindMark: decodeAs(func(w wireMark) fact.Fact { return fact.Mark{At: w.At.time(), Name: w.Name, Text: w.Text} }),
+	fact.KindMark:     decodeAs(func(w wireMark) fact.Fact { return fact.Mark{At: w.At.time(), Name: w.Name, Text: w.Text} }),
+	fact.KindRecalled: decodeAs(func(w wireRecalled) fact.Fact { return fact.Recalled{At: w.At.time(), State: w.State} }),
 }
 
 // decodeAs makes a decoder from the step between a wire form and its fact.

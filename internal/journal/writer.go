@@ -11,7 +11,8 @@ import (
 )
 
 // maxLine bounds a line, in bytes: Write refuses a longer one, Read reports it.
-const maxLine = 256 << 10
+// It is what an engine may have learned, and a little more.
+const maxLine = 1<<20 + 4<<10
 
 // Writer writes facts as a journal. It buffers: call Flush at the end. It is not
 // safe for concurrent use.
@@ -31,7 +32,7 @@ func NewWriter(w io.Writer) *Writer {
 // package's promises) and goes on with the next; an error of the underlying
 // writer stays.
 func (w *Writer) Write(f fact.Fact) error {
-	encoded, err := w.enc.encode(f)
+	encoded, err := w.enc.encode(f, false)
 	if err != nil {
 		return err
 	}
@@ -54,8 +55,9 @@ type lineEncoder struct {
 	buf bytes.Buffer
 }
 
-// encode gives a line that is valid until the next call.
-func (e *lineEncoder) encode(f fact.Fact) ([]byte, error) {
+// encode gives a line that is valid until the next call. A carried fact is only
+// for who has read nothing before it.
+func (e *lineEncoder) encode(f fact.Fact, carried bool) ([]byte, error) {
 	wire, err := encode(f)
 	if err != nil {
 		return nil, err
@@ -63,7 +65,7 @@ func (e *lineEncoder) encode(f fact.Fact) ([]byte, error) {
 	e.buf.Reset()
 	enc := json.NewEncoder(&e.buf)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(lineOut{Kind: f.Kind(), Fact: wire}); err != nil {
+	if err := enc.Encode(lineOut{Kind: f.Kind(), Carried: carried, Fact: wire}); err != nil {
 		return nil, fmt.Errorf("%s fact: %w", f.Kind(), err)
 	}
 	if e.buf.Len() > maxLine {

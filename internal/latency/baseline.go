@@ -15,6 +15,7 @@ type Baseline struct {
 
 	bins  [rateBins]histogram
 	epoch int64 // Unix seconds at which a sample weighs 1
+	until int64 // Unix seconds of the last sample
 }
 
 // Band is where latency usually lies, as the natural logarithm of seconds.
@@ -67,6 +68,10 @@ func (b *Baseline) Learn(second int64, rate, latency float64) {
 	if b.epoch == 0 {
 		b.epoch = second
 	}
+	if second < b.until { // the clock went back: the samples are as old as they were
+		b.epoch -= b.until - second
+	}
+	b.until = second
 	exponent := float64(second-b.epoch) / b.HalfLife
 	if exponent > maxExponent {
 		b.rescale(exponent)
@@ -88,6 +93,11 @@ func (b *Baseline) rescale(exponent float64) {
 			b.bins[i].counts[j] *= f
 		}
 	}
+}
+
+// unit is the weight of a sample that is made at a time.
+func (b *Baseline) unit(second int64) float64 {
+	return math.Exp2(min(float64(second-b.epoch)/b.HalfLife, maxExponent))
 }
 
 // At is the usual band at a request rate, at a time in Unix seconds. Bins with
@@ -118,7 +128,7 @@ func (b *Baseline) Overall(second int64) Band {
 }
 
 func (b *Baseline) band(second int64, rate float64, order func(func(int) bool), enough float64) Band {
-	unit := math.Exp2(min(float64(second-b.epoch)/b.HalfLife, maxExponent)) // weight of a sample made now
+	unit := b.unit(max(second, b.until))
 	var pool histogram
 	for i := range order {
 		h := &b.bins[i]

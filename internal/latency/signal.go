@@ -111,6 +111,9 @@ func (s *Signal) View() View { return s.now }
 func (s *Signal) Add(f fact.Latency, frozen bool) {
 	end := f.At.Unix()
 	s.keep(f, end)
+	if s.lastDone == 0 && s.usual > 0 { // restored: silence counts from when it is listened to
+		s.lastDone = unix(f) - f.Over.Seconds()
+	}
 	if f.Count > f.Errors {
 		s.lastDone = max(s.lastDone, unix(f))
 	}

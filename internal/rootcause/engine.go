@@ -157,6 +157,8 @@ func (e *Engine) observe(f fact.Fact) error {
 	case fact.Service:
 		e.service(f)
 		return nil
+	case fact.Recalled:
+		return e.Recall(f.State)
 	case fact.Mark:
 		return nil
 	default:

@@ -19,6 +19,9 @@ func (e *Engine) Explain(id Victim, onset, until time.Time) (Verdict, error) {
 			continue
 		}
 		s := v.shown()
+		if s == nil {
+			continue
+		}
 		now := s.View()
 		ep := &episode{
 			id: episodeID(v.id, onset.Unix()), signal: s, onset: onset.Unix(), bout: onset.Unix(),

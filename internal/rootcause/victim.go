@@ -19,7 +19,9 @@ type victim struct {
 	rate    series    // requests per second of the preferred signal
 	heard   int64     // Unix seconds of the newest fact
 	past    []period  // earlier episodes that Before may reach into
-	episode *episode
+	// recalled is what signals learned that were not heard since, by their names.
+	recalled map[string]latency.State
+	episode  *episode
 }
 
 // signal is a latency signal, with what it had over its baseline in each second:
@@ -90,6 +92,7 @@ func (e *Engine) latency(f fact.Latency) error {
 			return fmt.Errorf("signals of %s: %w to %d", f.Service, ErrBound, maxSignals)
 		}
 		s := &signal{Signal: latency.NewSignal(f.Signal, e.p.Objectives[f.Service], e.p.Latency)}
+		v.recollect(s.Signal, e.now.Unix())
 		v.signals = slices.Insert(v.signals, i, s)
 	}
 	v.signals[i].add(f, v.episode != nil)
