@@ -69,7 +69,9 @@ func (e *Engine) ownWork(sc *scene) scored {
 	}
 	perRequest := sc.ownCPU.ratio(0.02) / sc.rate.ratio(0.5)
 	s.add(Evidence{
-		Name: "cpu_per_request", Value: perRequest, Unit: "1", Term: TermPerRequest, Strength: clamp01(math.Log2(max(perRequest/1.3, 1))),
+		Name: "cpu_per_request", Value: perRequest, Unit: "1", Term: TermPerRequest,
+		// Less work in all slows nobody, however few requests it is done for.
+		Strength: clamp01(math.Log2(max(perRequest/1.3, 1))) * clamp01(2*sc.ownCPU.ratio(0.02)-1),
 		Sentence: fmt.Sprintf("%s spends %.1f times its usual CPU time on a request", sc.v.id.Service, perRequest),
 	})
 	return s
@@ -108,7 +110,7 @@ func (e *Engine) upstream(sc *scene, candidates []scored) scored {
 	if sc.starved > 0 {
 		s.Resource = SharedNetwork
 		s.add(Evidence{
-			Name: "starved", Value: sc.served, Unit: "1", Term: TermStarved, Strength: sc.starved,
+			Name: "starved", Value: sc.served, Unit: "1", Term: TermStarved, Strength: sc.starved * sc.starved,
 			Sentence: fmt.Sprintf("only %s of the usual requests are done, and the host fell idle with them: they do not get here, or wait elsewhere", percent(sc.served)),
 		})
 		return s
