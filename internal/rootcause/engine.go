@@ -33,6 +33,8 @@ type Engine struct {
 	windows *backup.Tracker
 	opened  []backup.Window // since the last tick
 	serving map[pidOf]served
+	locks   []*locks // in the order in which they were first seen
+	shared  []fact.Shared // what the user says that hosts share
 	now     time.Time // of the last tick
 	swept   time.Time
 	procs   int
@@ -112,8 +114,22 @@ func (e *Engine) observe(f fact.Fact) error {
 				s.spread(seconds(f.At), f.Over.Seconds(), f.Some)
 			}
 		})
-	case fact.Paging, fact.Filesystem, fact.Locks, fact.Shared:
-		return nil // not evidence yet
+	case fact.Paging:
+		h, err := e.host(f.Host)
+		if err != nil {
+			return err
+		}
+		return h.pages(f)
+	case fact.Filesystem:
+		h, err := e.host(f.Host)
+		if err != nil {
+			return err
+		}
+		return h.fills(f)
+	case fact.Locks:
+		return e.locked(f)
+	case fact.Shared:
+		return e.share(f)
 	case fact.Capability:
 		return e.onHost(f.Host, func(h *host) {
 			if len(h.can) < maxDevices {
@@ -224,6 +240,7 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 	}
 	for _, h := range e.hosts {
 		h.remember(at.Unix())
+		h.rememberLevels(at.Unix())
 	}
 	for _, v := range e.victims {
 		events = append(events, e.judge(v, at)...)
@@ -248,6 +265,7 @@ func (e *Engine) forget(at time.Time) {
 		}
 		return silent
 	})
+	e.locks = slices.DeleteFunc(e.locks, func(l *locks) bool { return l.seen < at.Unix()-window })
 	e.victims = slices.DeleteFunc(e.victims, func(v *victim) bool {
 		return v.episode == nil && v.heard < at.Add(-victimKept).Unix()
 	})
@@ -299,6 +317,7 @@ func (e *Engine) rebase(at time.Time) []Event {
 		v.rebase()
 	}
 	e.hosts, e.byHost, e.serving = nil, map[string]*host{}, map[pidOf]served{}
+	e.locks = nil
 	e.windows = backup.NewTracker(e.p.BackupGrace, time.Duration(e.p.Before)*time.Second, e.p.MaxWindows)
 	e.opened, e.procs, e.now, e.swept = nil, 0, at, at
 	return events

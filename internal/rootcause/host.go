@@ -26,12 +26,15 @@ type host struct {
 	links     map[string]*link
 	linkNames []string
 	pressure  map[stalled]*stall // PSI "some", seconds per second
+	paging    map[string]*paging // by control group; empty for the whole host
 	lent      []lent
 	diskErrs  series // messages of a failing disk
 	steal     series // CPU seconds that the hypervisor took
 	logged    bool   // kernel messages were delivered
 	cores     int
 	can       map[string]bool // capabilities; a missing key was never told
+
+	filesystems []*filesystem // in the order in which they were first seen
 }
 
 // stalled is what a pressure is of; an empty cgroup stands for the whole host.
@@ -97,7 +100,8 @@ type process struct {
 func newHost(name string) *host {
 	return &host{
 		name: name, byKey: map[workloadKey]*workload{}, byPID: map[int64]*process{},
-		disks: map[string]*disk{}, links: map[string]*link{}, pressure: map[stalled]*stall{}, can: map[string]bool{},
+		disks: map[string]*disk{}, links: map[string]*link{}, pressure: map[stalled]*stall{}, paging: map[string]*paging{},
+		can: map[string]bool{},
 	}
 }
 
@@ -291,6 +295,7 @@ func (h *host) forget(since, processesSince int64) {
 		}
 	}
 	maps.DeleteFunc(h.pressure, func(_ stalled, s *stall) bool { return s.seen < since })
+	h.forgetLevels(since)
 	h.diskNames = slices.DeleteFunc(h.diskNames, func(name string) bool {
 		gone := h.disks[name].seen < since
 		if gone {
