@@ -33,9 +33,9 @@ type Engine struct {
 	windows *backup.Tracker
 	opened  []backup.Window // since the last tick
 	serving map[pidOf]served
-	locks   []*locks // in the order in which they were first seen
+	locks   []*locks      // in the order in which they were first seen
 	shared  []fact.Shared // what the user says that hosts share
-	now     time.Time // of the last tick
+	now     time.Time     // of the last tick
 	swept   time.Time
 	procs   int
 }
