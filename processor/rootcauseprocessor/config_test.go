@@ -1,8 +1,8 @@
 package rootcauseprocessor
 
 import (
-	"fmt"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -106,7 +106,7 @@ func TestConfigErrors(t *testing.T) {
 		"too much shared": {
 			func(c *Config) {
 				for i := range maxShared + 1 {
-					c.Shared = append(c.Shared, SharedConfig{Name: fmt.Sprint(i), Resource: "disk", Hosts: []string{"a", "b"}})
+					c.Shared = append(c.Shared, SharedConfig{Name: strconv.Itoa(i), Resource: "disk", Hosts: []string{"a", "b"}})
 				}
 			},
 			"shared must have at most 256 entries",

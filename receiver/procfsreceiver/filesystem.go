@@ -69,7 +69,7 @@ func (h *host) statFilesystems() ([]filesystem, error) {
 		if err := unix.Statfs(h.root.path(m.point), &st); err != nil || st.Blocks == 0 {
 			continue
 		}
-		unit := uint64(max(cmp.Or(st.Frsize, st.Bsize), 0)) //nolint:gosec // it is not negative
+		unit := uint64(max(cmp.Or(st.Frsize, st.Bsize), 0))
 		told = append(told, filesystem{
 			mount: m, free: count(st.Bavail * unit),
 			reserved: count((st.Bfree - min(st.Bavail, st.Bfree)) * unit),
