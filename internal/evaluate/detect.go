@@ -190,22 +190,25 @@ func resourceSeen(method string, ok bool) []observation {
 }
 
 // observeAlarms counts the alarms of a file that was watched live and whose
-// anomaly lasted from start to end, Unix seconds. One that was raised before the
-// anomaly and went on is no detection.
+// anomaly lasted from start to end, Unix seconds. An anomaly is detected if the
+// alarm is on at some time within it; how long that took is known only of alarms
+// that were raised within it.
 func observeAlarms(events []rootcause.Event, start, end float64) []observation {
-	var detected, early bool
+	var detected, early, anew bool
 	var delay float64
 	for _, event := range events {
 		ep, ok := event.(rootcause.Episode)
-		if !ok || ep.Phase != rootcause.Opened {
+		if !ok {
 			continue
 		}
 		at := float64(ep.At.UnixMilli()) / 1000
 		switch {
-		case at <= start:
-			early = true
-		case at <= end && !detected:
-			detected, delay = true, at-start
+		case ep.Phase == rootcause.Opened && at <= start:
+			early, detected = true, true
+		case ep.Phase == rootcause.Opened && at <= end && !anew:
+			detected, anew, delay = true, true, at-start
+		case ep.Phase == rootcause.Closed && at <= start:
+			detected = false
 		}
 	}
 	seen := []observation{
@@ -213,7 +216,7 @@ func observeAlarms(events []rootcause.Event, start, end float64) []observation {
 		{"", product, "cases", count, 1},
 		{"", product, "false_alarm_cases", sum, share(early)},
 	}
-	if detected {
+	if anew {
 		seen = append(seen, observation{"", product, "delay_median_s", median, delay}, observation{"", product, "delay_p90_s", p90, delay})
 	}
 	return seen

@@ -34,7 +34,7 @@ type Params struct {
 func DefaultParams() Params {
 	return Params{
 		Quantile: 0.95, MinRequests: 20, MaxPool: 10, HalfLife: 7 * 24 * 3600,
-		Clip: 4, Drift: 0.5, Threshold: 10, Hold: 3,
+		Clip: 4, Drift: 0.5, Threshold: 10, Hold: 2,
 		MinRatio: 1.3, MinRise: 0.010, CloseSigma: 1, CloseAfter: 30, BadSigma: 2, BadOver: 5, Pause: 10, AcceptAfter: 24 * 3600, Missed: 10,
 	}
 }
@@ -173,13 +173,24 @@ func (s *Signal) read(f fact.Latency) View {
 	waited := f.Oldest
 	if f.Count <= f.Errors && s.lastDone > 0 {
 		if silent := unix(f) - s.lastDone; silent*s.usual >= s.p.Missed {
-			waited = max(waited, silent)
+			waited = max(waited, silent+s.inFlight(f.At.Unix()))
 		}
 	}
 	if waited > 0 && !(v.Latency >= waited) {
 		v.Latency, v.Stalled = waited, true
 	}
 	return v
+}
+
+// inFlight is how old the oldest request was when the last one completed. By
+// Little's law rate times latency are under way at any time; if that is more than
+// one, the oldest of them has waited about as long as requests usually take.
+func (s *Signal) inFlight(second int64) float64 {
+	usual := math.Exp(s.baseline.Overall(second).Median)
+	if s.usual*usual >= 1 {
+		return usual
+	}
+	return 0
 }
 
 func (s *Signal) judge(second int64, v View, frozen bool) {
