@@ -35,7 +35,7 @@ func (s *Set) anomaly(c caseLine) (f *feed, before, after []int, err error) {
 		return nil, nil, nil, fmt.Errorf("%s: case %s needs abnormal, the first and the last row", f.tab.path, c.ID)
 	}
 	first, last := c.Abnormal[0], c.Abnormal[1]
-	if c.WarmupRows < 0 || c.WarmupRows >= first || last < first || last >= len(f.at) {
+	if c.WarmupRows < 0 || c.WarmupRows >= first || last < first || first >= len(f.at) {
 		return nil, nil, nil, fmt.Errorf("%s: abnormal of case %s must be rows of the file after its warm-up", f.tab.path, c.ID)
 	}
 	until := f.at[first] - f.period + s.mapping.Detect.Answer
@@ -60,7 +60,7 @@ func (s *Set) judgeDetect(c caseLine, engine NewEngine) (outcome, error) {
 		return o, err
 	}
 	live := player{engine: engine()}
-	if err := live.play(f, c.WarmupRows, len(f.at)-1, 0); err != nil {
+	if err = live.play(f, c.WarmupRows, len(f.at)-1, 0); err != nil {
 		return o, err
 	}
 	o.seen = s.observeAlarms(c, f, live.events)
@@ -72,7 +72,7 @@ func (s *Set) judgeDetect(c caseLine, engine NewEngine) (outcome, error) {
 		return o, nil
 	}
 	asked := player{engine: engine()}
-	if err := asked.play(f, before[0], after[len(after)-1], 0); err != nil {
+	if err = asked.play(f, before[0], after[len(after)-1], 0); err != nil {
 		return o, err
 	}
 	onset := f.at[c.Abnormal[0]] - f.period
@@ -118,7 +118,7 @@ func resourceSeen(method string, ok bool) []observation {
 // observeAlarms counts the alarms of a file that was watched live. One that was
 // raised before the anomaly and went on is no detection.
 func (s *Set) observeAlarms(c caseLine, f *feed, events []rootcause.Event) []observation {
-	start, end := f.at[c.Abnormal[0]]-f.period, f.at[c.Abnormal[1]]
+	start, end := f.at[c.Abnormal[0]]-f.period, f.at[min(c.Abnormal[1], len(f.at)-1)]
 	surely := func(float64) bool { return true }
 	if len(c.Normal) == 2 {
 		surely = func(at float64) bool {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
@@ -135,12 +136,17 @@ func (s *Set) pairTrials(engine NewEngine) ([]trial, error) {
 		if err != nil {
 			return nil, err
 		}
+		teacher := sync.OnceValues(func() (lesson, error) { return teach(f, taught, engine) })
 		group := strings.TrimSuffix(c.File, tableSuffix)
 		for i, p := range pairs {
 			list = append(list, trial{
 				id: fmt.Sprintf("%s-%d", group, i),
 				judge: func() (outcome, error) {
-					o, err := judgePair(f, p, taught, engine)
+					learned, err := teacher()
+					if err != nil {
+						return outcome{}, err
+					}
+					o, err := judgePair(f, p, learned, engine)
 					for j := range o.judged {
 						o.judged[j].Set, o.judged[j].ID = s.Name, fmt.Sprintf("%s-%d", group, i)
 					}
@@ -178,16 +184,29 @@ func (p *player) follow(f *feed, runs ...run) error {
 	return nil
 }
 
-// afterwards is the pause between what was taught and a pair, seconds: nothing
-// that an engine compares with reaches back so far.
-const afterwards = 1800
+// lesson is what an engine remembers of quiet runs, and when they ended.
+type lesson struct {
+	memory []byte
+	end    float64 // Unix seconds
+}
 
-func judgePair(f *feed, pr pair, taught []run, engine NewEngine) (outcome, error) {
+func teach(f *feed, taught []run, engine NewEngine) (lesson, error) {
 	p := player{engine: engine()}
 	if err := p.follow(f, taught...); err != nil {
+		return lesson{}, err
+	}
+	memory, err := p.engine.Remember()
+	return lesson{memory, p.now}, err
+}
+
+// afterwards is the pause between a lesson and a pair, seconds.
+const afterwards = 3600
+
+func judgePair(f *feed, pr pair, l lesson, engine NewEngine) (outcome, error) {
+	p := player{engine: engine(), now: l.end + afterwards}
+	if err := p.engine.Recall(l.memory); err != nil {
 		return outcome{}, err
 	}
-	p.tick(p.now + afterwards)
 	if err := p.follow(f, pr.before); err != nil {
 		return outcome{}, err
 	}
