@@ -3,8 +3,8 @@ package evaluate
 import (
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
+	"sync"
 
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
@@ -15,10 +15,14 @@ var resourceAnswers = []string{"cpu", "disk", "network", "lock", "workload"}
 // detectTrials watch a file live, and ask for the resource in its first seconds.
 func (s *Set) detectTrials(engine NewEngine) []trial {
 	list := make([]trial, 0, len(s.cases))
-	for _, c := range s.cases {
+	taught := [2]func() (lesson, error){}
+	for half := range taught {
+		taught[half] = sync.OnceValues(func() (lesson, error) { return s.teach(engine, half) })
+	}
+	for i, c := range s.cases {
 		list = append(list, trial{
 			id:      c.ID,
-			judge:   func() (outcome, error) { return s.judgeDetect(c, engine) },
+			judge:   func() (outcome, error) { return s.judgeDetect(c, engine, taught[1-s.half(i)]) },
 			compare: func() []observation { return s.compareDetect(c) },
 		})
 	}
@@ -49,7 +53,54 @@ func (s *Set) anomaly(c caseLine) (f *feed, before, after []int, err error) {
 	return f, before, after, nil
 }
 
-func (s *Set) judgeDetect(c caseLine, engine NewEngine) (outcome, error) {
+// half tells in which half of the repetitions of its cause a case is.
+func (s *Set) half(i int) int {
+	n := 0
+	for _, c := range s.cases[:i] {
+		if c.Truth.Cause == s.cases[i].Truth.Cause {
+			n++
+		}
+	}
+	return n % 2
+}
+
+// teach lets an engine see the normal rows of one half of the cases, and gives
+// what it learned: a service that was watched for a while before.
+func (s *Set) teach(engine NewEngine, half int) (lesson, error) {
+	p := player{engine: engine()}
+	for i, c := range s.cases {
+		if s.half(i) != half {
+			continue
+		}
+		f, err := s.feed(c)
+		if err != nil {
+			return lesson{}, err
+		}
+		first, last, err := c.normal(f)
+		if err != nil {
+			return lesson{}, err
+		}
+		if err = p.follow(f, run{from: first, to: last}); err != nil {
+			return lesson{}, err
+		}
+	}
+	return p.lesson()
+}
+
+// normal are the rows in which nothing was wrong before the anomaly: those that
+// the case names, else all before it, after the warm-up.
+func (c caseLine) normal(f *feed) (first, last int, err error) {
+	first, last = c.WarmupRows, c.Abnormal[0]-1
+	if len(c.Normal) == 2 {
+		first, last = max(first, c.Normal[0]), min(last, c.Normal[1])
+	}
+	if first > last || first < 0 {
+		return 0, 0, fmt.Errorf("%s: case %s has no normal rows before its abnormal ones", f.tab.path, c.ID)
+	}
+	return first, last, nil
+}
+
+func (s *Set) judgeDetect(c caseLine, engine NewEngine, taught func() (lesson, error)) (outcome, error) {
 	var o outcome
 	f, before, after, err := s.anomaly(c)
 	if err != nil {
@@ -59,11 +110,27 @@ func (s *Set) judgeDetect(c caseLine, engine NewEngine) (outcome, error) {
 	if err != nil {
 		return o, err
 	}
-	live := player{engine: engine()}
-	if err = live.play(f, c.WarmupRows, len(f.at)-1, 0); err != nil {
+	learned, err := taught()
+	if err != nil {
 		return o, err
 	}
-	o.seen = s.observeAlarms(c, f, live.events)
+	live, err := learned.recalled(engine)
+	if err != nil {
+		return o, err
+	}
+	// Rows between the normal and the abnormal ones are neither, and are left out.
+	first, last, err := c.normal(f)
+	if err != nil {
+		return o, err
+	}
+	if err = live.follow(f, run{from: first, to: last}); err != nil {
+		return o, err
+	}
+	start := live.now
+	if err = live.follow(f, run{from: c.Abnormal[0], to: len(f.at) - 1}); err != nil {
+		return o, err
+	}
+	o.seen = observeAlarms(live.events, start, start+f.at[min(c.Abnormal[1], len(f.at)-1)]-f.at[c.Abnormal[0]]+f.period)
 	o.answers = append(o.answers, answer{
 		"", "detected", "alarm in rows of " + c.Truth.Cause, "no alarm",
 		slices.Contains(o.seen, observation{"", product, "detected", sum, 1}),
@@ -115,18 +182,11 @@ func resourceSeen(method string, ok bool) []observation {
 	}
 }
 
-// observeAlarms counts the alarms of a file that was watched live. One that was
-// raised before the anomaly and went on is no detection.
-func (s *Set) observeAlarms(c caseLine, f *feed, events []rootcause.Event) []observation {
-	start, end := f.at[c.Abnormal[0]]-f.period, f.at[min(c.Abnormal[1], len(f.at)-1)]
-	surely := func(float64) bool { return true }
-	if len(c.Normal) == 2 {
-		surely = func(at float64) bool {
-			row := sort.SearchFloat64s(f.at, at)
-			return row >= c.Normal[0] && row <= c.Normal[1]
-		}
-	}
-	var detected, early, sure bool
+// observeAlarms counts the alarms of a file that was watched live and whose
+// anomaly lasted from start to end, Unix seconds. One that was raised before the
+// anomaly and went on is no detection.
+func observeAlarms(events []rootcause.Event, start, end float64) []observation {
+	var detected, early bool
 	var delay float64
 	for _, event := range events {
 		ep, ok := event.(rootcause.Episode)
@@ -136,7 +196,7 @@ func (s *Set) observeAlarms(c caseLine, f *feed, events []rootcause.Event) []obs
 		at := float64(ep.At.UnixMilli()) / 1000
 		switch {
 		case at <= start:
-			early, sure = true, sure || surely(at)
+			early = true
 		case at <= end && !detected:
 			detected, delay = true, at-start
 		}
@@ -145,7 +205,6 @@ func (s *Set) observeAlarms(c caseLine, f *feed, events []rootcause.Event) []obs
 		{"", product, "detected", sum, share(detected)},
 		{"", product, "cases", count, 1},
 		{"", product, "false_alarm_cases", sum, share(early)},
-		{"", product, "false_alarm_cases_in_normal", sum, share(sure)}, // rows that the set calls normal, not only those before
 	}
 	if detected {
 		seen = append(seen, observation{"", product, "delay_median_s", median, delay}, observation{"", product, "delay_p90_s", p90, delay})

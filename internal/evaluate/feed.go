@@ -62,6 +62,7 @@ var fields = map[string]field{
 	"locks.waits":          {kindLocks, 0, "lock"},
 	"locks.time":           {kindLocks, 1, "lock"},
 	"locks.waiting":        {kindLocks, 2, "lock"},
+	"locks.sessions":       {kindLocks, 3, "workload"},
 }
 
 func fieldNames() []string { return slices.Sorted(maps.Keys(fields)) }
@@ -256,7 +257,7 @@ func (f *feed) fact(t target, sum [maxFields]float64, at time.Time) fact.Fact {
 	case kindPaging:
 		return fact.Paging{At: at, Over: over, Host: t.host, Refaults: sum[0], SwapIn: sum[1], SwapOut: sum[2]}
 	default:
-		return fact.Locks{At: at, Over: over, Host: t.host, Service: f.m.Victim.Service, Waits: sum[0], Time: sum[1], Waiting: sum[2]}
+		return fact.Locks{At: at, Over: over, Host: t.host, Service: f.m.Victim.Service, Waits: sum[0], Time: sum[1], Waiting: sum[2], Sessions: sum[3]}
 	}
 }
 

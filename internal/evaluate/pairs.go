@@ -170,48 +170,25 @@ func (o outcome) in(group string) outcome {
 	return o
 }
 
-// follow plays runs one after the other, as if there had been no pause.
-func (p *player) follow(f *feed, runs ...run) error {
-	for _, r := range runs {
-		shift := 0.0
-		if p.now > 0 {
-			shift = p.now + f.period - f.at[r.from]
-		}
-		if err := p.play(f, r.from, r.to, shift); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lesson is what an engine remembers of quiet runs, and when they ended.
-type lesson struct {
-	memory []byte
-	end    float64 // Unix seconds
-}
-
+// teach plays quiet runs to an engine.
 func teach(f *feed, taught []run, engine NewEngine) (lesson, error) {
 	p := player{engine: engine()}
 	if err := p.follow(f, taught...); err != nil {
 		return lesson{}, err
 	}
-	memory, err := p.engine.Remember()
-	return lesson{memory, p.now}, err
+	return p.lesson()
 }
 
-// afterwards is the pause between a lesson and a pair, seconds.
-const afterwards = 3600
-
 func judgePair(f *feed, pr pair, l lesson, engine NewEngine) (outcome, error) {
-	p := player{engine: engine(), now: l.end + afterwards}
-	if err := p.engine.Recall(l.memory); err != nil {
+	p, err := l.recalled(engine)
+	if err != nil {
 		return outcome{}, err
 	}
-	if err := p.follow(f, pr.before); err != nil {
+	if err = p.follow(f, pr.before); err != nil {
 		return outcome{}, err
 	}
 	onset := p.now
-	if err := p.follow(f, pr.after); err != nil {
+	if err = p.follow(f, pr.after); err != nil {
 		return outcome{}, err
 	}
 	v, err := p.ask(f, onset, p.now)

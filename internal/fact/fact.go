@@ -256,13 +256,14 @@ type Filesystem struct {
 
 // Locks is how the sessions of a database waited for each other in an interval.
 type Locks struct {
-	At      time.Time
-	Over    time.Duration
-	Host    string
-	Service string  // whose sessions; empty if unknown
-	Waits   float64 // waits that began
-	Time    float64 // seconds, summed over sessions
-	Waiting float64 // sessions that wait at At
+	At       time.Time
+	Over     time.Duration
+	Host     string
+	Service  string  // whose sessions; empty if unknown
+	Waits    float64 // waits that began
+	Time     float64 // seconds, summed over sessions
+	Waiting  float64 // sessions that wait at At
+	Sessions float64 // sessions that work or wait at At; zero if unknown
 }
 
 // Shared says that hosts share something, such as a file server or an uplink:

@@ -57,7 +57,7 @@ func night() []fact.Fact {
 		fact.Pressure{At: at, Over: time.Second, Host: "web1", Cgroup: "/a", Resource: "io", Some: 0.5, Full: 0.25},
 		fact.Paging{At: at, Over: time.Second, Host: "web1", Cgroup: "/site", Refaults: 1 << 20, SwapIn: 4096, SwapOut: 8192},
 		fact.Filesystem{At: at, Host: "web1", Mountpoint: "/srv", Device: "vda1", Size: 1 << 40, Available: 1 << 20},
-		fact.Locks{At: at, Over: time.Second, Host: "db1", Service: "orders", Waits: 12, Time: 3.5, Waiting: 4},
+		fact.Locks{At: at, Over: time.Second, Host: "db1", Service: "orders", Waits: 12, Time: 3.5, Waiting: 4, Sessions: 9},
 		fact.Shared{At: at, Name: "nas", Resource: "disk", Hosts: []string{"web1", "db1"}},
 		fact.Capability{At: at, Host: "web1", Name: "psi", Present: true},
 		fact.Capability{At: at, Host: "web1", Name: "psi"},

@@ -194,11 +194,12 @@ type (
 	}
 	wireLocks struct {
 		interval
-		Host    string  `json:"host,omitzero"`
-		Service string  `json:"service,omitzero"`
-		Waits   float64 `json:"waits,omitzero"`
-		Time    float64 `json:"time,omitzero"`
-		Waiting float64 `json:"waiting,omitzero"`
+		Host     string  `json:"host,omitzero"`
+		Service  string  `json:"service,omitzero"`
+		Waits    float64 `json:"waits,omitzero"`
+		Time     float64 `json:"time,omitzero"`
+		Waiting  float64 `json:"waiting,omitzero"`
+		Sessions float64 `json:"sessions,omitzero"`
 	}
 	wireShared struct {
 		instant
@@ -286,7 +287,7 @@ func encode(f fact.Fact) (any, error) {
 	case fact.Filesystem:
 		return wireFilesystem{instant: at, Host: f.Host, Mountpoint: f.Mountpoint, Device: f.Device, Size: f.Size, Available: f.Available}, nil
 	case fact.Locks:
-		return wireLocks{interval: over(f.Over), Host: f.Host, Service: f.Service, Waits: f.Waits, Time: f.Time, Waiting: f.Waiting}, nil
+		return wireLocks{interval: over(f.Over), Host: f.Host, Service: f.Service, Waits: f.Waits, Time: f.Time, Waiting: f.Waiting, Sessions: f.Sessions}, nil
 	case fact.Shared:
 		return wireShared{instant: at, Name: f.Name, Resource: f.Resource, Hosts: f.Hosts}, nil
 	case fact.Capability:
@@ -386,7 +387,7 @@ var decoders = map[fact.Kind]func(json.RawMessage) (fact.Fact, error){
 		return fact.Filesystem{At: w.At.time(), Host: w.Host, Mountpoint: w.Mountpoint, Device: w.Device, Size: w.Size, Available: w.Available}
 	}),
 	fact.KindLocks: decodeAs(func(w wireLocks) fact.Fact {
-		return fact.Locks{At: w.At.time(), Over: w.Over, Host: w.Host, Service: w.Service, Waits: w.Waits, Time: w.Time, Waiting: w.Waiting}
+		return fact.Locks{At: w.At.time(), Over: w.Over, Host: w.Host, Service: w.Service, Waits: w.Waits, Time: w.Time, Waiting: w.Waiting, Sessions: w.Sessions}
 	}),
 	fact.KindShared: decodeAs(func(w wireShared) fact.Fact {
 		if len(w.Hosts) == 0 {

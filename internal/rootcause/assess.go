@@ -3,6 +3,7 @@ package rootcause
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -43,6 +44,8 @@ type scored struct {
 	score    float64
 	weights  Weights
 	workload *workload
+	at       func(second int64) float64 // its use
+	shift    shift                      // of it
 }
 
 // suspect is a suspect of whom nothing is known yet but how often such are guilty.
@@ -60,8 +63,8 @@ func (s *scored) add(ev Evidence) {
 // assess ranks the explanations of a victim's episode.
 func (e *Engine) assess(v *victim, ep *episode) assessment {
 	sc := e.newScene(v, ep)
-	candidates := e.candidates(sc)
-	list := slices.Concat(candidates, e.rivals(sc, candidates))
+	candidates := slices.Concat(e.candidates(sc), e.lockHolders(sc))
+	list := slices.Concat(candidates, e.unseen(sc), e.rivals(sc, candidates))
 	scores := make([]float64, len(list))
 	for i, s := range list {
 		scores[i] = s.score
@@ -71,28 +74,51 @@ func (e *Engine) assess(v *victim, ep *episode) assessment {
 	}
 	slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(b.Probability, a.Probability) })
 
+	together := conspire(list)
 	a := assessment{usualRate: sc.rate.before, missing: e.missing(sc)}
 	for _, s := range list {
 		a.suspects = append(a.suspects, s.Suspect)
 	}
-	a.state = e.state(a.suspects, sc)
+	a.state = e.state(a.suspects, together, sc)
 	a.backups = e.findings(sc, a.state, list)
 	a.remedies = e.remedies(sc, list[0])
 	return a
 }
 
+// conspire marks the workloads that take the same resource as the strongest and
+// have nearly as much against them: two backups that started at once. It returns
+// the probability that it is any of them.
+func conspire(ranked []scored) (together float64) {
+	top := &ranked[0]
+	together = top.Probability
+	if top.Cause != Contention {
+		return together
+	}
+	for i := range ranked[1:] {
+		s := &ranked[1+i]
+		if s.Cause == Contention && s.Resource == top.Resource && s.workload != nil && s.Probability >= top.Probability/4 {
+			top.Together, s.Together = true, true
+			together += s.Probability
+		}
+	}
+	return together
+}
+
 // state is how sure a ranking is. A workload is named only if the victim is known
 // to wait for what it takes.
-func (e *Engine) state(ranked []Suspect, sc *scene) State {
+func (e *Engine) state(ranked []Suspect, together float64, sc *scene) State {
 	top := ranked[0]
-	lead := top.Probability
-	if len(ranked) > 1 {
-		lead -= ranked[1].Probability
+	lead := together
+	for _, s := range ranked[1:] {
+		if !s.Together {
+			lead -= s.Probability
+			break
+		}
 	}
 	switch {
-	case top.Cause == UnknownCause || top.Probability < e.p.ProbableAt:
+	case top.Cause == UnknownCause || together < e.p.ProbableAt:
 		return StateUnknown
-	case top.Probability >= e.p.NamedAt && lead >= e.p.Margin && (top.Cause != Contention || sc.waits[top.Resource].own && sc.waits[top.Resource].strength > 0):
+	case together >= e.p.NamedAt && lead >= e.p.Margin && (top.Cause != Contention || sc.waits[top.Resource].own && sc.waits[top.Resource].strength > 0):
 		return StateNamed
 	default:
 		return StateProbable
@@ -100,19 +126,19 @@ func (e *Engine) state(ranked []Suspect, sc *scene) State {
 }
 
 // smallest is the change of each shared resource that matters to anybody.
-var smallest = [numShared]float64{SharedCPU: 0.02, SharedDisk: 256e3, SharedNetwork: 128e3, SharedMemory: 16e6}
+var smallest = [numShared]float64{SharedCPU: 0.02, SharedDisk: 256e3, SharedNetwork: 128e3, SharedMemory: 16e6, SharedCache: 2e6, SharedSpace: 2e6}
 
 // candidates are the workloads whose use of something the victim shares has
 // risen, each with the resource that speaks most against it.
 func (e *Engine) candidates(sc *scene) []scored {
 	var list []scored
-	for _, h := range sc.hosts {
+	for _, h := range slices.Concat(sc.hosts, sc.sharing()) {
 		for _, w := range h.workloads {
 			if w.others || w.doesWorkOf(sc.v.id.Service) {
 				continue
 			}
 			var best *scored
-			for r := SharedCPU; r < numShared; r++ {
+			for r := SharedCPU; r < SharedLock; r++ { // locks have holders, not users
 				if s, ok := e.candidate(sc, h, w, r); ok && (best == nil || s.score > best.score) {
 					best = &s
 				}
@@ -122,13 +148,33 @@ func (e *Engine) candidates(sc *scene) []scored {
 			}
 		}
 	}
-	slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(b.score, a.score) })
-	return list[:min(len(list), e.p.TopWorkloads)]
+	byScore := func(a, b scored) int { return cmp.Compare(b.score, a.score) }
+	slices.SortStableFunc(list, byScore)
+	list = list[:min(len(list), e.p.TopWorkloads)]
+	for i := range list {
+		c := &list[i]
+		for _, look := range []func() (Evidence, bool){
+			func() (Evidence, bool) { return sc.dose(c.at) },
+			func() (Evidence, bool) { return sc.paused(c.at, c.shift) },
+			func() (Evidence, bool) { return sc.ended(c.at, c.shift, c.workload.host.last-1) },
+			func() (Evidence, bool) { return e.past(sc, c) },
+		} {
+			if ev, ok := look(); ok {
+				c.add(ev)
+			}
+		}
+	}
+	slices.SortStableFunc(list, byScore)
+	return list
 }
 
 func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, bool) {
 	at := func(second int64) float64 { return sc.used(h, w, r, second) }
-	if sc.mean(at) < smallest[r] || r == SharedCPU && w.cpus.apart(sc.ownCPUs()) {
+	if r > SharedMemory && sc.waits[r].strength == 0 {
+		return scored{}, false // so much is read and written every day
+	}
+	through, reached := sc.reach(h, r)
+	if !reached || sc.mean(at) < smallest[r] || r == SharedCPU && w.cpus.apart(sc.ownCPUs()) {
 		return scored{}, false
 	}
 	s := sc.shift(at, smallest[r])
@@ -138,7 +184,7 @@ func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, b
 	c := e.suspect(Suspect{Cause: Contention, Resource: r, Workload: w.id, Tool: w.tool()}, PriorContention)
 	c.workload = w
 	c.add(Evidence{
-		Name: "shift", Value: s.after - s.before, Unit: r.unit(), Term: TermShift, Strength: clamp01(s.z / 50),
+		Name: "shift", Value: s.after - s.before, Unit: r.unit(), Term: TermShift, Strength: shiftStrength(s.z),
 		Sentence: fmt.Sprintf("%s uses %s, before the onset %s", sc.withServers(h, w), r.amount(s.after), r.amount(s.before)),
 	})
 	before, after := sc.share(h, at, r)
@@ -148,11 +194,16 @@ func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, b
 	})
 	c.add(onsetOrder(sc, e.p.OnsetWithin, at, s))
 	c.add(waited(sc, r))
-	if stopped, ok := stopped(sc, at, s); ok {
-		c.add(stopped)
+	if through != "" {
+		c.add(Evidence{Name: "shared", Unit: "1", Value: 1, Sentence: fmt.Sprintf("%s shares %s with %s", h.name, through, sc.hosts[0].name)})
 	}
+	c.at, c.shift = at, s
 	return c, true
 }
+
+// shiftStrength is 1 where a use rose by some fifty deviations, and grows slowly
+// beyond.
+func shiftStrength(z float64) float64 { return math.Log1p(max(0, z)) / 4 }
 
 // share is the part of all use of a resource that is a workload's, before and
 // after the onset.
@@ -238,6 +289,7 @@ func waited(sc *scene, r Shared) Evidence {
 	switch {
 	case w.sentence == "":
 		ev.Sentence = fmt.Sprintf("waiting for %s is not measured here", r)
+	case w.strength == 0 && w.indirect: // busy hosts hurt, idle ones exonerate nobody
 	case w.strength == 0:
 		ev.Term, ev.Strength = TermNoWait, 1
 	default:
@@ -248,25 +300,4 @@ func waited(sc *scene, r Shared) Evidence {
 		ev.Term, ev.Strength = TermWait, w.strength*w.strength/max(1, all)*(1-sc.loadShare)
 	}
 	return ev
-}
-
-// stopped looks for a use that ended while the latency stayed.
-func stopped(sc *scene, at func(int64) float64, s shift) (Evidence, bool) {
-	peak := s.before
-	for second := sc.from; second <= sc.to; second++ {
-		peak = max(peak, at(second))
-	}
-	level := s.before + (peak-s.before)/5
-	last := sc.to
-	for last > sc.from && at(last) < level {
-		last--
-	}
-	quiet := sc.to - last
-	if quiet < 10+sc.slack {
-		return Evidence{}, false
-	}
-	return Evidence{
-		Name: "no_recovery", Value: float64(quiet), Unit: "s", Term: TermNoRecovery, Strength: 1,
-		Sentence: fmt.Sprintf("it stopped %d s ago and the latency stayed", quiet),
-	}, true
 }

@@ -25,17 +25,21 @@ var (
 // depends only on the facts before it; memory stays within Params. Not
 // guaranteed: that facts which arrive long after their time are still weighed.
 type Engine struct {
-	p       Params
-	catalog *catalog.Catalog
-	hosts   []*host // in the order in which they were first seen
-	byHost  map[string]*host
-	victims []*victim
-	windows *backup.Tracker
-	opened  []backup.Window // since the last tick
-	serving map[pidOf]served
-	now     time.Time // of the last tick
-	swept   time.Time
-	procs   int
+	p        Params
+	catalog  *catalog.Catalog
+	hosts    []*host // in the order in which they were first seen
+	byHost   map[string]*host
+	victims  []*victim
+	windows  *backup.Tracker
+	opened   []backup.Window     // since the last tick
+	records  []*record           // of what earlier backups did
+	recorded map[subject]*record // the same
+	serving  map[pidOf]served
+	locks    []*locks      // in the order in which they were first seen
+	shared   []fact.Shared // what the user says that hosts share
+	now      time.Time     // of the last tick
+	swept    time.Time
+	procs    int
 }
 
 // served is the service that a process said it serves, and when.
@@ -52,7 +56,7 @@ type pidOf struct {
 // New is an engine that has seen nothing. The catalogue is only read.
 func New(p Params, c *catalog.Catalog) *Engine {
 	return &Engine{
-		p: p, catalog: c, byHost: map[string]*host{}, serving: map[pidOf]served{},
+		p: p, catalog: c, byHost: map[string]*host{}, serving: map[pidOf]served{}, recorded: map[subject]*record{},
 		windows: backup.NewTracker(p.BackupGrace, time.Duration(p.Before)*time.Second, p.MaxWindows),
 	}
 }
@@ -96,7 +100,13 @@ func (e *Engine) observe(f fact.Fact) error {
 	case fact.CPUTime:
 		return e.onHost(f.Host, func(h *host) {
 			h.cores = f.Cores
+			h.metered = true
 			h.steal.spread(seconds(f.At), f.Over.Seconds(), f.Steal)
+			h.busy.spread(seconds(f.At), f.Over.Seconds(), f.Busy)
+			h.iowait.spread(seconds(f.At), f.Over.Seconds(), f.IOWait)
+			if len(h.workloads) == 0 {
+				h.touch(f.At.Unix(), f.Over.Seconds())
+			}
 		})
 	case fact.Disk:
 		return e.disk(f)
@@ -112,8 +122,22 @@ func (e *Engine) observe(f fact.Fact) error {
 				s.spread(seconds(f.At), f.Over.Seconds(), f.Some)
 			}
 		})
-	case fact.Paging, fact.Filesystem, fact.Locks, fact.Shared:
-		return nil // not evidence yet
+	case fact.Paging:
+		h, err := e.host(f.Host)
+		if err != nil {
+			return err
+		}
+		return h.pages(f)
+	case fact.Filesystem:
+		h, err := e.host(f.Host)
+		if err != nil {
+			return err
+		}
+		return h.fills(f)
+	case fact.Locks:
+		return e.locked(f)
+	case fact.Shared:
+		return e.share(f)
 	case fact.Capability:
 		return e.onHost(f.Host, func(h *host) {
 			if len(h.can) < maxDevices {
@@ -159,6 +183,8 @@ func (e *Engine) disk(f fact.Disk) error {
 	d.ops.spread(end, over, f.Reads+f.Writes)
 	d.bytes.spread(end, over, f.ReadBytes+f.WriteBytes)
 	d.opTime.spread(end, over, f.OpTime)
+	d.busy.spread(end, over, f.BusyTime)
+	d.readBytes.spread(end, over, f.ReadBytes)
 	d.seen = f.At.Unix()
 	return nil
 }
@@ -226,7 +252,9 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 	}
 	for _, h := range e.hosts {
 		h.remember(at.Unix())
+		h.rememberLevels(at.Unix())
 	}
+	e.experiment(at.Unix())
 	for _, v := range e.victims {
 		events = append(events, e.judge(v, at)...)
 	}
@@ -250,6 +278,7 @@ func (e *Engine) forget(at time.Time) {
 		}
 		return silent
 	})
+	e.locks = slices.DeleteFunc(e.locks, func(l *locks) bool { return l.seen < at.Unix()-window })
 	e.victims = slices.DeleteFunc(e.victims, func(v *victim) bool {
 		return v.episode == nil && v.heard < at.Add(-victimKept).Unix()
 	})
@@ -301,6 +330,7 @@ func (e *Engine) rebase(at time.Time) []Event {
 		v.rebase()
 	}
 	e.hosts, e.byHost, e.serving = nil, map[string]*host{}, map[pidOf]served{}
+	e.locks = nil
 	e.windows = backup.NewTracker(e.p.BackupGrace, time.Duration(e.p.Before)*time.Second, e.p.MaxWindows)
 	e.opened, e.procs, e.now, e.swept = nil, 0, at, at
 	return events

@@ -20,7 +20,14 @@ const doubtful = 10
 // cleared or undecided, and why.
 func (e *Engine) findings(sc *scene, state State, ranked []scored) []Backup {
 	var list []Backup
-	for _, w := range e.windows.Since(sc.v.id.Host, time.Unix(sc.onset-e.p.OnsetWithin, 0)) {
+	since := time.Unix(sc.onset-e.p.OnsetWithin, 0)
+	running := e.windows.Since(sc.v.id.Host, since)
+	if sc.v.id.Host != "" {
+		for _, h := range sc.sharing() {
+			running = append(running, e.windows.Since(h.name, since)...)
+		}
+	}
+	for _, w := range running {
 		list = append(list, e.finding(sc, state, ranked, w))
 	}
 	return list
@@ -42,7 +49,7 @@ func (e *Engine) finding(sc *scene, state State, ranked []scored, w backup.Windo
 	case !w.End.IsZero() && over > sc.slack:
 		b.Finding = Cleared
 		b.Sentence = fmt.Sprintf("it had ended %d s before the latency rose", over)
-	case mine != nil && top.Workload == w.Workload && state != StateUnknown:
+	case mine != nil && (top.Workload == w.Workload || mine.Together) && state != StateUnknown:
 		b.Finding = Charged
 		b.Sentence = strongest(mine.Evidence, true)
 	case late > sc.slack && (state != StateUnknown || late > doubtful):
@@ -63,7 +70,7 @@ func (e *Engine) whyCleared(sc *scene, mine *scored, w backup.Window) string {
 	if mine != nil {
 		return strongest(mine.Evidence, false)
 	}
-	for _, h := range sc.hosts {
+	for _, h := range slices.Concat(sc.hosts, sc.sharing()) {
 		for _, o := range h.workloads {
 			if o.id != w.Workload {
 				continue

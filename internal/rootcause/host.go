@@ -26,12 +26,18 @@ type host struct {
 	links     map[string]*link
 	linkNames []string
 	pressure  map[stalled]*stall // PSI "some", seconds per second
+	paging    map[string]*paging // by control group; empty for the whole host
 	lent      []lent
 	diskErrs  series // messages of a failing disk
+	metered   bool   // what its CPUs do was told
+	busy      series // CPU seconds
+	iowait    series // CPU seconds in which a disk was waited for
 	steal     series // CPU seconds that the hypervisor took
 	logged    bool   // kernel messages were delivered
 	cores     int
 	can       map[string]bool // capabilities; a missing key was never told
+
+	filesystems []*filesystem // in the order in which they were first seen
 }
 
 // stalled is what a pressure is of; an empty cgroup stands for the whole host.
@@ -45,8 +51,9 @@ type stall struct {
 }
 
 type disk struct {
-	ops, bytes, opTime series
-	seen               int64
+	ops, bytes, readBytes, opTime, busy series
+
+	seen int64
 }
 
 type link struct {
@@ -97,7 +104,8 @@ type process struct {
 func newHost(name string) *host {
 	return &host{
 		name: name, byKey: map[workloadKey]*workload{}, byPID: map[int64]*process{},
-		disks: map[string]*disk{}, links: map[string]*link{}, pressure: map[stalled]*stall{}, can: map[string]bool{},
+		disks: map[string]*disk{}, links: map[string]*link{}, pressure: map[stalled]*stall{}, paging: map[string]*paging{},
+		can: map[string]bool{},
 	}
 }
 
@@ -121,6 +129,10 @@ func (w *workload) usedOf(r Shared, second int64) float64 {
 		return w.used[fact.NetworkReceive].at(second) + w.used[fact.NetworkTransmit].at(second)
 	case SharedMemory:
 		return w.used[fact.Memory].at(second)
+	case SharedCache:
+		return w.usedOf(SharedDisk, second)
+	case SharedSpace:
+		return w.used[fact.DiskWrite].at(second)
 	default:
 		return 0
 	}
@@ -291,6 +303,7 @@ func (h *host) forget(since, processesSince int64) {
 		}
 	}
 	maps.DeleteFunc(h.pressure, func(_ stalled, s *stall) bool { return s.seen < since })
+	h.forgetLevels(since)
 	h.diskNames = slices.DeleteFunc(h.diskNames, func(name string) bool {
 		gone := h.disks[name].seen < since
 		if gone {

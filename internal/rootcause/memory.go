@@ -138,7 +138,7 @@ func (e *Engine) fits(list []baseline) error {
 
 func (v *victim) recall(b baseline, now int64) {
 	for _, l := range b.Signals {
-		i := slices.IndexFunc(v.signals, func(s *latency.Signal) bool { return s.Name == l.Name })
+		i := slices.IndexFunc(v.signals, func(s *signal) bool { return s.Name == l.Name })
 		if i >= 0 {
 			v.signals[i].Recall(now, l.State)
 			continue

@@ -53,6 +53,7 @@ const (
 	PriorFaultyDisk Term = "prior.faulty_disk"
 	PriorUpstream   Term = "prior.upstream"
 	PriorUnknown    Term = "prior.unknown"
+	PriorUnseen     Term = "prior.unseen"
 
 	TermShift        Term = "shift"           // its use rose
 	TermShare        Term = "share"           // its share of the resource rose
@@ -61,12 +62,19 @@ const (
 	TermWait         Term = "wait"            // the victim waits for that resource
 	TermNoWait       Term = "no_wait"         // the victim does not
 	TermNoRecovery   Term = "no_recovery"     // it stopped and latency did not come back
+	TermRecovery     Term = "recovery"        // it paused or stopped and latency came back
+	TermPast         Term = "earlier_runs"    // what earlier runs of it did
+	TermDose         Term = "dose_response"   // latency follows its ups and downs
+	TermNoDose       Term = "no_dose"         // latency does not
 	TermRate         Term = "request_rate"    // the request rate rose
 	TermRateFlat     Term = "rate_flat"       // it did not
 	TermOwnCPU       Term = "own_cpu"         // the victim's CPU rose with the rate
 	TermPerRequest   Term = "cpu_per_request" // the victim works more per request
 	TermDiskErrors   Term = "disk_errors"     // the kernel logged I/O errors
 	TermSlowDisk     Term = "slow_disk"       // operations take longer at unchanged load
+	TermLoad         Term = "load"            // at this request rate the latency is usual
+	TermCrowd        Term = "crowd"           // more sessions at once, and no fewer requests done
+	TermStarved      Term = "starved"         // the host fell idle with the requests
 	TermNothingWaits Term = "nothing_waits"   // no wait, no use changed
 )
 
@@ -81,13 +89,14 @@ func DefaultParams() Params {
 	return Params{
 		Latency: latency.DefaultParams(),
 		Weights: Weights{
-			PriorContention: -2.5, PriorSurge: -2.5, PriorOwnWork: -2.5, PriorFaultyDisk: -3.5, PriorUpstream: -2, PriorUnknown: 0,
+			PriorContention: -2.5, PriorSurge: -2.5, PriorOwnWork: -2.5, PriorFaultyDisk: -3.5, PriorUpstream: -2, PriorUnknown: 0, PriorUnseen: -2.5,
 			TermShift: 2, TermShare: 2, TermOnset: 1.5, TermOnsetLate: -3, TermWait: 3, TermNoWait: -1.5,
-			TermNoRecovery: -2,
-			TermRate:       4, TermRateFlat: -2, TermOwnCPU: 1.5,
+			TermNoRecovery: -2, TermRecovery: 2, TermDose: 1.5, TermPast: 0.7, TermNoDose: -1,
+			TermRate: 4, TermRateFlat: -2, TermOwnCPU: 1.5,
 			TermPerRequest: 3,
 			TermDiskErrors: 5, TermSlowDisk: 4,
 			TermNothingWaits: 1.5,
+			TermLoad:         2, TermCrowd: 4, TermStarved: 4,
 		},
 		Before: 300, BeforeGap: 5, After: 300, OnsetSlack: 2, OnsetWithin: 60,
 		NamedAt: 0.8, Margin: 0.2, ProbableAt: 0.5, SettleFor: 3, TellWithin: 15,

@@ -13,6 +13,7 @@ const (
 	canAutogroup = "sched_autogroup"
 	canCPUv1     = "cgroup_v1_cpu"
 	canCPUv2     = "cgroup_v2_cpu"
+	canMemoryV2  = "cgroup_v2_memory"
 	canIOv1      = "cgroup_v1_blkio"
 	canIOv2      = "cgroup_v2_io"
 	canBFQ       = "io_scheduler_bfq"
@@ -74,13 +75,24 @@ func order(w Works) int {
 
 func (e *Engine) throttle(sc *scene, top scored) []Remedy {
 	w := top.workload
+	if w == nil {
+		return findUnseen(top)
+	}
 	var list []Remedy
 	switch top.Resource {
 	case SharedCPU:
 		list = cpuRemedies(sc, w)
-	case SharedDisk:
+	case SharedDisk, SharedCache:
 		list = diskRemedies(w)
-	case SharedNetwork, SharedMemory, NoResource, numShared:
+	case SharedMemory:
+		if w.key.unit != "" {
+			list = unitRemedy(w, canMemoryV2, "MemoryHigh=1G", "makes it give memory back before others must")
+		}
+	case SharedSpace:
+		list = []Remedy{{Title: "make room where it writes to, or let it write elsewhere", Command: "df -h", Why: "a full file system fails all that write to it"}}
+	case SharedLock:
+		list = []Remedy{{Title: "ask the database who waits for whom", Why: "a dump may hold a lock that all others wait for; most dump without one, for example in a single transaction"}}
+	case SharedNetwork, NoResource, numShared:
 	}
 	if tool, ok := e.catalog.Tool(w.tool()); ok {
 		for _, r := range tool.Remedies {
@@ -95,6 +107,25 @@ func (e *Engine) throttle(sc *scene, top scored) []Remedy {
 		}
 	}
 	return list
+}
+
+// findUnseen helps to find who uses what nobody tells.
+func findUnseen(top scored) []Remedy {
+	switch top.Resource {
+	case SharedCPU:
+		return []Remedy{
+			{Title: "look who uses the CPU", Command: "top -b -n 1 | head -20", Works: DoesWork, Why: "it lists all processes of this host"},
+			{Title: "ask for the other guests of the machine below", Why: "time that is missing there shows as steal, if at all"},
+		}
+	case SharedDisk:
+		return []Remedy{{Title: "look who uses the disk (root)", Command: "iotop -b -n 1 -o", Why: "needs iotop and root"}}
+	case SharedNetwork:
+		return []Remedy{{Title: "look who uses the network", Command: "ss -tinp", Why: "it lists connections with their bytes and processes"}}
+	case SharedLock:
+		return []Remedy{{Title: "ask the database who waits for whom", Why: "such as pg_stat_activity with pg_blocking_pids(), or performance_schema.data_lock_waits"}}
+	default:
+		return nil
+	}
 }
 
 // cpuRemedies takes CPU time from a workload. Niceness counts only among the

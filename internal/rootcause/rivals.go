@@ -31,13 +31,27 @@ func (e *Engine) surge(sc *scene) scored {
 		Name: "request_rate", Value: sc.rate.after, Unit: "{request}/s",
 		Sentence: fmt.Sprintf("%s gets %.0f requests per second, usually %.0f", sc.v.id.Service, sc.rate.after, sc.rate.before),
 	}
+	if crowd := sc.crowd(); crowd > surgeRatio {
+		s.add(Evidence{
+			Name: "crowd", Value: crowd, Unit: "1", Term: TermCrowd, Strength: clamp01(math.Log2(crowd)),
+			Sentence: fmt.Sprintf("%.1f times as many sessions are at work, and as many requests are done as usual", crowd),
+		})
+	}
 	if ratio < surgeRatio {
-		ev.Term, ev.Strength = TermRateFlat, 1
+		if len(s.Evidence) == 0 {
+			ev.Term, ev.Strength = TermRateFlat, 1
+		}
 		s.add(ev)
 		return s
 	}
 	ev.Term, ev.Strength = TermRate, clamp01(math.Log2(ratio))
 	s.add(ev)
+	if sc.loadKnown {
+		s.add(Evidence{
+			Name: "load", Value: sc.loadShare, Unit: "1", Term: TermLoad, Strength: 2*sc.loadShare - 1,
+			Sentence: fmt.Sprintf("that rate explains %s of the rise, as far as was learned", percent(sc.loadShare)),
+		})
+	}
 	if len(sc.owners) > 0 {
 		s.add(Evidence{
 			Name: "own_cpu", Value: sc.ownCPU.after, Unit: "{cpu}", Term: TermOwnCPU, Strength: clamp01(math.Log2(sc.ownCPU.ratio(0.02))),
@@ -55,7 +69,9 @@ func (e *Engine) ownWork(sc *scene) scored {
 	}
 	perRequest := sc.ownCPU.ratio(0.02) / sc.rate.ratio(0.5)
 	s.add(Evidence{
-		Name: "cpu_per_request", Value: perRequest, Unit: "1", Term: TermPerRequest, Strength: clamp01(math.Log2(max(perRequest/1.3, 1))),
+		Name: "cpu_per_request", Value: perRequest, Unit: "1", Term: TermPerRequest,
+		// Less work in all slows nobody, however few requests it is done for.
+		Strength: clamp01(math.Log2(max(perRequest/1.3, 1))) * clamp01(2*sc.ownCPU.ratio(0.02)-1),
 		Sentence: fmt.Sprintf("%s spends %.1f times its usual CPU time on a request", sc.v.id.Service, perRequest),
 	})
 	return s
@@ -89,54 +105,16 @@ func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
 	return s
 }
 
-// slowDisk finds the device whose operations take longer though it does not do
-// more than before.
-func slowDisk(sc *scene) (slow Evidence, ok bool) {
-	for _, h := range sc.hosts {
-		for _, name := range h.diskNames {
-			d := h.disks[name]
-			before, after := d.await(sc.usual), d.await(span(sc.from, sc.to))
-			moved := sc.shift(d.bytes.at, smallest[SharedDisk])
-			ratio := after / max(before, 0.0005)
-			if after < 0.005 || ratio < 3 || moved.ratio(smallest[SharedDisk]) > 1.3 {
-				continue
-			}
-			if strength := clamp01(math.Log2(ratio) / 4); !ok || strength > slow.Strength {
-				ok = true
-				slow = Evidence{
-					Name: "slow_disk", Value: after, Unit: "s", Term: TermSlowDisk, Strength: strength,
-					Sentence: fmt.Sprintf("operations of %s take %s, usually %s, though it moves no more bytes", name, duration(after), duration(before)),
-				}
-			}
-		}
-	}
-	return slow, ok
-}
-
-func span(from, to int64) []int64 {
-	var list []int64
-	for second := from; second <= to; second++ {
-		list = append(list, second)
-	}
-	return list
-}
-
-// await is the mean time of an operation in the given seconds; zero if there
-// was none.
-func (d *disk) await(when []int64) float64 {
-	var time, ops float64
-	for _, second := range when {
-		time += d.opTime.at(second)
-		ops += d.ops.at(second)
-	}
-	if ops < 1 {
-		return 0
-	}
-	return time / ops
-}
-
 func (e *Engine) upstream(sc *scene, candidates []scored) scored {
 	s := e.suspect(Suspect{Cause: Upstream}, PriorUpstream)
+	if sc.starved > 0 {
+		s.Resource = SharedNetwork
+		s.add(Evidence{
+			Name: "starved", Value: sc.served, Unit: "1", Term: TermStarved, Strength: sc.starved * sc.starved,
+			Sentence: fmt.Sprintf("only %s of the usual requests are done, and the host fell idle with them: they do not get here, or wait elsewhere", percent(sc.served)),
+		})
+		return s
+	}
 	if e.changedHere(sc, candidates) {
 		s.add(Evidence{Name: "nothing_waits", Unit: "1", Sentence: "what changed on this host is reason enough to look here first"})
 		return s

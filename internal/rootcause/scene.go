@@ -14,8 +14,12 @@ import (
 type scene struct {
 	v        *victim
 	ep       *episode
+	over     bool // the latency recovered
 	hosts    []*host
-	owners   []*workload // that do the victim's work
+	owners   []*workload   // that do the victim's work
+	locks    []*locks      // of databases that it needs
+	all      []*host       // that were heard of
+	shared   []fact.Shared // what hosts have in common
 	onset    int64
 	usual    []int64 // seconds
 	from, to int64   // after, both ends included
@@ -25,6 +29,9 @@ type scene struct {
 	rate       shift // requests per second
 	ownCPU     shift // CPUs that the victim uses
 	loadShare  float64
+	loadKnown  bool    // the rate was learned
+	served     float64 // completions, as a part of the usual ones, at most 1
+	starved    float64 // how much the whole host fell idle with the requests
 	waits      [numShared]wait
 	waitsKnown bool
 	totals     map[totalOf]total
@@ -36,13 +43,14 @@ type wait struct {
 	strength float64 // 0 to 1
 	sentence string  // empty if nothing was measured
 	own      bool    // the victim itself waits, or is known to use the resource
+	indirect bool    // told by how busy the host is: that it is not exonerates nobody
 }
 
 // enough seconds before the onset to tell what is usual.
 const enoughBefore = 10
 
 func (e *Engine) newScene(v *victim, ep *episode) *scene {
-	sc := &scene{v: v, ep: ep, onset: ep.bout, from: ep.bout, to: min(ep.lastBad, ep.bout+e.p.After), totals: map[totalOf]total{}, usualOf: map[lentUse]float64{}}
+	sc := &scene{v: v, ep: ep, over: ep.over, onset: ep.bout, from: ep.bout, to: min(ep.lastBad, ep.bout+e.p.After), totals: map[totalOf]total{}, usualOf: map[lentUse]float64{}}
 	sc.hosts = e.hostsOf(v, ep.bout)
 	first := int64(0)
 	for _, h := range sc.hosts {
@@ -61,9 +69,11 @@ func (e *Engine) newScene(v *victim, ep *episode) *scene {
 	if len(sc.usual) < enoughBefore {
 		sc.usual = v.seconds(from, to, false)
 	}
+	sc.locks, sc.all, sc.shared = e.locksOf(sc), e.hosts, e.shared
 	sc.rate = sc.shift(v.rate.at, 0.5)
 	sc.ownCPU = sc.shift(func(second int64) float64 { return sc.own(second, fact.CPU) }, 0.02)
-	sc.loadShare = sc.load(ep)
+	sc.loadShare, sc.loadKnown = sc.load(ep)
+	sc.served = min(1, sc.rate.ratio(0.5))
 	sc.measureWaits()
 	return sc
 }
@@ -145,19 +155,19 @@ func (sc *scene) ownCPUs() cpuSet {
 }
 
 // load is the part of the rise that traffic explains.
-func (sc *scene) load(ep *episode) float64 {
+func (sc *scene) load(ep *episode) (share float64, known bool) {
 	ratio := sc.rate.ratio(0.5)
 	if ratio < surgeRatio {
-		return 0
+		return 0, false
 	}
 	if share, known := ep.signal.LoadShare(sc.rate.before); known {
-		return share
+		return share, true
 	}
-	return clamp01(math.Log2(ratio)) // beyond what was learned: a doubling explains it
+	return clamp01(math.Log2(ratio)), false // beyond what was learned: a doubling explains it
 }
 
 // surgeRatio is the rise of the request rate under which it explains nothing.
-const surgeRatio = 1.2
+const surgeRatio = 1.15
 
 // measureWaits reads how much more the victim waits, resource by resource. Its
 // own run-queue delay tells for the CPU; for the rest, the host's pressure.
@@ -177,9 +187,12 @@ func (sc *scene) measureWaits() {
 		sc.waits[SharedCPU] = sc.pressure("cpu", 0.2)
 	}
 	sc.waits[SharedDisk] = sc.diskWait()
-	sc.waits[SharedMemory] = sc.pressure("memory", 0.1)
-	sc.waits[SharedMemory].own = sc.shift(func(second int64) float64 { return sc.own(second, fact.MajorFaults) }, 10).z >= 3
+	sc.waits[SharedMemory] = sc.memoryWait()
+	sc.waits[SharedCache] = sc.cacheWait()
+	sc.waits[SharedSpace] = sc.spaceWait()
 	sc.waits[SharedNetwork] = sc.links()
+	sc.fromHosts()
+	sc.waits[SharedLock] = sc.lockWait()
 	for _, w := range sc.waits {
 		sc.waitsKnown = sc.waitsKnown || w.sentence != ""
 	}

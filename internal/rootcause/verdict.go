@@ -109,6 +109,9 @@ const (
 	SharedDisk
 	SharedNetwork
 	SharedMemory
+	SharedCache // the page cache: what others read and write pushes the victim's files out
+	SharedSpace // room in a file system
+	SharedLock
 	numShared
 )
 
@@ -123,6 +126,12 @@ func (s Shared) String() string {
 		return "network"
 	case SharedMemory:
 		return "memory"
+	case SharedCache:
+		return "page_cache"
+	case SharedSpace:
+		return "disk_space"
+	case SharedLock:
+		return "lock"
 	default:
 		return ""
 	}
@@ -149,6 +158,7 @@ type Suspect struct {
 	Workload    backup.Workload `json:"workload"`      // zero unless Cause is Contention
 	Tool        string          `json:"tool,omitzero"` // backup tool of the workload, if it is one
 	Probability float64         `json:"probability"`
+	Together    bool            `json:"together,omitzero"` // named with others that take the same
 	Evidence    []Evidence      `json:"evidence"`
 }
 

@@ -15,13 +15,33 @@ import (
 // victim is a service on a host, with the signals that tell of its latency.
 type victim struct {
 	id      Victim
-	signals []*latency.Signal // sorted by preference, then name
-	rate    series            // requests per second of the preferred signal
-	heard   int64             // Unix seconds of the newest fact
-	past    []period          // earlier episodes that Before may reach into
+	signals []*signal // sorted by preference, then name
+	rate    series    // requests per second of the preferred signal
+	heard   int64     // Unix seconds of the newest fact
+	past    []period  // earlier episodes that Before may reach into
 	// recalled is what signals learned that were not heard since, by their names.
 	recalled map[string]latency.State
 	episode  *episode
+}
+
+// signal is a latency signal, with what it had over its baseline in each second:
+// the logarithm of the ratio, zero where either is not known.
+type signal struct {
+	*latency.Signal
+
+	excess series
+}
+
+// add judges a fact and writes down what the signal reads since.
+func (s *signal) add(f fact.Latency, frozen bool) {
+	from := s.View().Second
+	s.Add(f, frozen)
+	now := s.View()
+	if excess := math.Log(now.Latency) - now.Band.Median; now.Band.Learned && !math.IsInf(excess, 0) {
+		for second := max(from+1, now.Second-window); second <= now.Second; second++ {
+			s.excess.hold(second, excess)
+		}
+	}
 }
 
 // period is an interval in Unix seconds, both ends included.
@@ -30,7 +50,7 @@ type period struct{ from, to int64 }
 // episode is a time in which a victim is worse than usual.
 type episode struct {
 	id       string
-	signal   *latency.Signal
+	signal   *signal
 	onset    int64
 	bout     int64 // start of the present bad time, which may have a cause of its own
 	detected time.Time
@@ -38,6 +58,7 @@ type episode struct {
 	worst    float64
 	usual    float64 // latency before, seconds
 	lastBad  int64
+	over     bool       // the latency recovered
 	verdict  *Verdict   // the last one told; nil until then
 	draft    assessment // what stands now
 	best     assessment // the surest that was told
@@ -63,18 +84,18 @@ func (e *Engine) latency(f fact.Latency) error {
 	if err != nil {
 		return err
 	}
-	i, found := slices.BinarySearchFunc(v.signals, f.Signal, func(s *latency.Signal, name string) int {
+	i, found := slices.BinarySearchFunc(v.signals, f.Signal, func(s *signal, name string) int {
 		return cmp.Or(cmp.Compare(preference(s.Name), preference(name)), cmp.Compare(s.Name, name))
 	})
 	if !found {
 		if len(v.signals) >= maxSignals {
 			return fmt.Errorf("signals of %s: %w to %d", f.Service, ErrBound, maxSignals)
 		}
-		s := latency.NewSignal(f.Signal, e.p.Objectives[f.Service], e.p.Latency)
-		v.recollect(s, e.now.Unix())
+		s := &signal{Signal: latency.NewSignal(f.Signal, e.p.Objectives[f.Service], e.p.Latency)}
+		v.recollect(s.Signal, e.now.Unix())
 		v.signals = slices.Insert(v.signals, i, s)
 	}
-	v.signals[i].Add(f, v.episode != nil)
+	v.signals[i].add(f, v.episode != nil)
 	v.heard = max(v.heard, f.At.Unix())
 	if i == 0 {
 		v.rate.spread(seconds(f.At), f.Over.Seconds(), f.Count)
@@ -112,14 +133,14 @@ func (e *Engine) victim(id Victim) (*victim, error) {
 
 func (v *victim) rebase() {
 	for i, s := range v.signals {
-		v.signals[i] = s.Rebased()
+		v.signals[i] = &signal{Signal: s.Rebased()}
 	}
 	v.rate, v.past, v.episode = series{}, nil, nil
 }
 
 // shown is the signal that tells of the victim's state: the first that is
 // alarmed, else the first. Nil if there is none.
-func (v *victim) shown() *latency.Signal {
+func (v *victim) shown() *signal {
 	for _, s := range v.signals {
 		if s.View().Alarm {
 			return s
@@ -169,7 +190,7 @@ func (e *Engine) judge(v *victim, at time.Time) []Event {
 	return e.tell(v, at, now.Bad)
 }
 
-func (e *Engine) open(v *victim, s *latency.Signal, at time.Time) []Event {
+func (e *Engine) open(v *victim, s *signal, at time.Time) []Event {
 	now := s.View()
 	reason := ReasonLatencyRose
 	switch {
@@ -285,6 +306,12 @@ func (e *Engine) close(v *victim, at time.Time, reason Reason) []Event {
 		Signal: ep.signal.Name, Latency: ep.worst, Baseline: ep.usual,
 	}}
 	if ep.verdict != nil {
+		if reason == ReasonLatencyRecovered && ep.lastBad <= ep.bout+e.p.After {
+			ep.over = true
+			if last := e.assess(v, ep); last.state >= ep.best.state {
+				ep.best = last // how it ended is evidence, too
+			}
+		}
 		ep.draft = ep.best // doubts from the last seconds do not outlive it
 		verdict := e.say(v, at, Closed, reason)
 		verdict.End = end

@@ -41,8 +41,10 @@ func (s Shared) amount(x float64) string {
 	switch s {
 	case SharedCPU:
 		return fmt.Sprintf("%.2f CPUs", x)
-	case SharedMemory:
+	case SharedMemory, NoResource:
 		return bytes(x)
+	case SharedLock:
+		return fmt.Sprintf("%.0f sessions", x)
 	default:
 		return bytes(x) + "/s"
 	}
@@ -55,6 +57,8 @@ func (s Shared) unit() string {
 		return "{cpu}"
 	case SharedMemory:
 		return "By"
+	case SharedLock:
+		return "{session}"
 	default:
 		return "By/s"
 	}
@@ -62,7 +66,10 @@ func (s Shared) unit() string {
 
 // NameOf words a workload: its unit, or its command and the PID of its job.
 func NameOf(w backup.Workload) string {
-	if w.PID == 0 {
+	switch {
+	case w.Name == Unseen:
+		return "something unseen on " + w.Host
+	case w.PID == 0:
 		return w.Name
 	}
 	return fmt.Sprintf("%s (PID %d)", w.Name, w.PID)

@@ -1,0 +1,90 @@
+package rootcause
+
+import "fmt"
+
+// locksOf finds the databases whose locks can hold up a victim: its own, or those
+// on its hosts.
+func (e *Engine) locksOf(sc *scene) []*locks {
+	var list []*locks
+	for _, l := range e.locks {
+		mine := l.service == sc.v.id.Service && l.service != ""
+		for _, h := range sc.hosts {
+			mine = mine || l.host == h.name
+		}
+		if mine {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// lockWait tells how many more of a database's sessions wait for each other: of
+// those that usually do not, the part that does now. Sessions also wait for one
+// that is held up by something else, so that a host that fell idle altogether
+// speaks against a lock.
+func (sc *scene) lockWait() wait {
+	var most wait
+	for _, l := range sc.locks {
+		waiting, sessions := sc.shift(l.waiting.at, 1), sc.shift(l.sessions.at, 1)
+		if waiting.before == 0 && waiting.after == 0 {
+			continue
+		}
+		before, after := waiting.before, waiting.after
+		w := wait{own: l.service == sc.v.id.Service}
+		if sessions.after > 0 {
+			before, after = waiting.before/max(sessions.before, 1), waiting.after/sessions.after
+			w.strength = clamp01((after-before)/max(1-before, 0.1)) * (1 - sc.starved)
+			w.sentence = fmt.Sprintf("%.0f of %.0f sessions wait for a lock, usually %.0f of %.0f", waiting.after, sessions.after, waiting.before, sessions.before)
+		} else {
+			w.strength = rise(waiting, 1, 4) * (1 - sc.starved)
+			w.sentence = fmt.Sprintf("%.0f sessions wait for a lock, usually %.0f", after, before)
+		}
+		if most.sentence == "" || w.strength > most.strength {
+			most = w
+		}
+	}
+	return most
+}
+
+// crowd is by how much more sessions are at work for the victim, as a factor,
+// while no fewer requests are done: more clients, not slower ones. Zero if
+// sessions are not told.
+func (sc *scene) crowd() float64 {
+	var most float64
+	for _, l := range sc.locks {
+		if s := sc.shift(l.sessions.at, 1); s.before > 0 && sc.rate.ratio(0.5) > 0.9 {
+			most = max(most, s.ratio(1))
+		}
+	}
+	return most
+}
+
+// lockHolders are the running backups that read a database which the victim
+// needs: a dump may hold what all others wait for, and use nothing.
+func (e *Engine) lockHolders(sc *scene) []scored {
+	if sc.waits[SharedLock].strength == 0 {
+		return nil
+	}
+	var list []scored
+	for _, h := range sc.hosts {
+		for _, w := range h.workloads {
+			t, ok := e.catalog.Tool(w.tool())
+			if !ok || len(t.Backend) == 0 || w.doesWorkOf(sc.v.id.Service) {
+				continue
+			}
+			c := e.suspect(Suspect{Cause: Contention, Resource: SharedLock, Workload: w.id, Tool: t.Name}, PriorContention)
+			c.workload = w
+			lead := sc.onset - w.id.Start/1000
+			ev := Evidence{Name: "onset_order", Value: float64(lead), Unit: "s", Sentence: fmt.Sprintf("it reads the database since %d s before the latency rose", lead)}
+			if lead < -sc.slack {
+				ev.Term, ev.Strength, ev.Sentence = TermOnsetLate, 1, fmt.Sprintf("it began %d s after the latency rose", -lead)
+			} else {
+				ev.Term, ev.Strength = TermOnset, closeness(max(0, lead-sc.slack))
+			}
+			c.add(ev)
+			c.add(waited(sc, SharedLock))
+			list = append(list, c)
+		}
+	}
+	return list
+}
