@@ -79,12 +79,15 @@ const (
 	BlockDelay                      // seconds that threads waited for block I/O
 	MajorFaults                     // faults that had to read from storage
 	Memory                          // bytes resident at At: a level, not an amount
+	SwapDelay                       // seconds that threads waited for pages to be swapped in
+	ThrashingDelay                  // seconds that threads waited for pages that had just been evicted
+	Retransmits                     // TCP segments that had to be sent again
 	NumResources
 )
 
 var resourceNames = [NumResources]string{
 	"cpu", "disk_read", "disk_write", "network_receive", "network_transmit",
-	"run_delay", "block_delay", "major_faults", "memory",
+	"run_delay", "block_delay", "major_faults", "memory", "swap_delay", "thrashing_delay", "retransmits",
 }
 
 // String is the name of the resource in journals.

@@ -77,6 +77,9 @@ type wireAmounts struct {
 	BlockDelay      *float64 `json:"block_delay,omitzero"`
 	MajorFaults     *float64 `json:"major_faults,omitzero"`
 	Memory          *float64 `json:"memory,omitzero"`
+	SwapDelay       *float64 `json:"swap_delay,omitzero"`
+	ThrashingDelay  *float64 `json:"thrashing_delay,omitzero"`
+	Retransmits     *float64 `json:"retransmits,omitzero"`
 }
 
 // slots gives the amounts in the order of the resources.
@@ -86,6 +89,7 @@ func (w *wireAmounts) slots() [fact.NumResources]**float64 {
 		fact.NetworkReceive: &w.NetworkReceive, fact.NetworkTransmit: &w.NetworkTransmit,
 		fact.RunDelay: &w.RunDelay, fact.BlockDelay: &w.BlockDelay,
 		fact.MajorFaults: &w.MajorFaults, fact.Memory: &w.Memory,
+		fact.SwapDelay: &w.SwapDelay, fact.ThrashingDelay: &w.ThrashingDelay, fact.Retransmits: &w.Retransmits,
 	}
 }
 

@@ -157,8 +157,8 @@ func (d *Decoder) emit(emit func(fact.Fact)) {
 // A cell is a fact in the making: the points of one scrape flow into it.
 type cell interface {
 	covered() *interval
-	made() fact.Fact
-	empty() // but for what outlives a scrape
+	made() fact.Fact // nil if there is nothing to say
+	empty()          // but for what outlives a scrape
 }
 
 // interval is what a cell covers so far, and which part of the data it came from.
@@ -203,7 +203,9 @@ func (d *Decoder) finish(c cell) {
 	case i.over() > maxInterval:
 		d.skip(BadTime)
 	default:
-		d.out = append(d.out, c.made())
+		if f := c.made(); f != nil {
+			d.out = append(d.out, f)
+		}
 	}
 	c.empty()
 	*i = interval{}
@@ -251,8 +253,12 @@ func (d *Decoder) forget() {
 		forgetIn(d, h.disks, func(c *diskCell) time.Time { return c.touched })
 		forgetIn(d, h.links, func(c *linkCell) time.Time { return c.touched })
 		forgetIn(d, h.pressures, func(c *pressureCell) time.Time { return c.touched })
+		forgetIn(d, h.pagings, func(c *pagingCell) time.Time { return c.touched })
+		forgetIn(d, h.databases, func(c *locksCell) time.Time { return c.touched })
+		forgetIn(d, h.filesystems, func(c *filesystemCell) time.Time { return c.touched })
 		if d.isSilent(h.touched) {
-			d.states -= len(h.processes) + len(h.counters) + len(h.capabilities) + len(h.disks) + len(h.links) + len(h.pressures)
+			d.states -= len(h.processes) + len(h.counters) + len(h.capabilities) + len(h.disks) + len(h.links) + len(h.pressures) +
+				len(h.pagings) + len(h.databases) + len(h.filesystems)
 		}
 	}
 	forgetIn(d, d.hosts, func(h *host) time.Time { return h.touched })

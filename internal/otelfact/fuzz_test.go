@@ -3,6 +3,7 @@ package otelfact
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,8 +72,8 @@ func (x *dice) count() uint64 {
 func (x *dice) text() string {
 	return []string{
 		"user", "read", "receive", "some", "io", "run_queue", "major", "shop", "web1", "sda", "I/O error", "\xff", strings.Repeat("é", 2000), "",
-		"2026-11-21T02:00:00.5Z", "rootcause.mark", "rootcause.verdict",
-	}[x.below(17)]
+		"2026-11-21T02:00:00.5Z", "rootcause.mark", "rootcause.verdict", "refault", "swap_in", "page_in", "major", "free", "used", "waits", "time", "Lock",
+	}[x.below(26)]
 }
 
 var attributeNames = []string{
@@ -80,6 +81,8 @@ var attributeNames = []string{
 	"direction", "system.device", "device", "network.interface.name", "network.io.direction", "rootcause.pressure.resource",
 	"rootcause.pressure.level", "rootcause.capability", "rootcause.wait.type", "system.paging.fault.type", "process.executable.name",
 	"process.command_args", "http.response.status_code", "error.type", "cpu", "rootcause.mark.name", "otel.event.name",
+	"rootcause.paging.type", "process.linux.cgroup", "type", "system.filesystem.mountpoint", "system.filesystem.state", "mode", "kind", "wait_event_type",
+	"mysql.instance.endpoint", "rootcause.workload", "rootcause.workload.type",
 }
 
 func (x *dice) attributes(m pcommon.Map) {
@@ -117,6 +120,10 @@ func (x *dice) metrics() pmetric.Metrics {
 	for name := range hostMetrics {
 		names = append(names, name)
 	}
+	for name := range lockMetrics {
+		names = append(names, name)
+	}
+	slices.Sort(names)
 	md := pmetric.NewMetrics()
 	for range 1 + x.below(2) {
 		rm := md.ResourceMetrics().AppendEmpty()
@@ -311,6 +318,19 @@ func requireSane(t *testing.T, f fact.Fact) {
 		interval(f.Over)
 		numbers(f.Some, f.Full)
 		texts(f.Host, f.Cgroup, f.Resource)
+	case fact.Paging:
+		interval(f.Over)
+		numbers(f.Refaults, f.SwapIn, f.SwapOut)
+		texts(f.Host, f.Cgroup)
+	case fact.Filesystem:
+		numbers(f.Size, f.Available)
+		texts(f.Host, f.Mountpoint, f.Device)
+		require.NotEmpty(t, f.Mountpoint)
+		require.LessOrEqual(t, f.Available, f.Size)
+	case fact.Locks:
+		interval(f.Over)
+		numbers(f.Waits, f.Time, f.Waiting)
+		texts(f.Host, f.Service)
 	case fact.Capability:
 		texts(f.Host, f.Name)
 	case fact.Log:

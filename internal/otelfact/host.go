@@ -23,7 +23,10 @@ type host struct {
 	disks     map[string]*diskCell
 	links     map[string]*linkCell
 	pressures map[stalled]*pressureCell
+	pagings   map[string]*pagingCell // by cgroup
+	databases map[string]*locksCell
 
+	filesystems  map[string]*filesystemCell // by mount point
 	counters     map[counterKey]*hostCounter
 	capabilities map[string]*capability
 }
@@ -49,6 +52,9 @@ func (d *Decoder) host(name string) *host {
 			disks:        map[string]*diskCell{},
 			links:        map[string]*linkCell{},
 			pressures:    map[stalled]*pressureCell{},
+			pagings:      map[string]*pagingCell{},
+			databases:    map[string]*locksCell{},
+			filesystems:  map[string]*filesystemCell{},
 			counters:     map[counterKey]*hostCounter{},
 			capabilities: map[string]*capability{},
 		}

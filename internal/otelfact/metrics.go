@@ -11,8 +11,9 @@ var (
 	cpuModes       = map[string]use{"user": userCPU, "system": systemCPU}
 	diskDirections = map[string]use{"read": diskRead, "write": diskWrite}
 	netDirections  = map[string]use{"receive": networkReceive, "transmit": networkTransmit}
-	waitTypes      = map[string]use{"run_queue": runDelay, "block_io": blockDelay}
+	waitTypes      = map[string]use{"run_queue": runDelay, "block_io": blockDelay, "swap": swapDelay, "thrashing": thrashingDelay}
 	faultTypes     = map[string]use{"major": majorFaults}
+	untyped        = map[string]use{"": retransmits}
 )
 
 // metric reads one metric, if it is one that tells something.
@@ -25,12 +26,14 @@ func (d *Decoder) metric(res *resource, scope string, m pmetric.Metric) {
 			d.latency(res, scope, m)
 			return
 		}
-		read, known := hostMetrics[name]
-		if !known {
-			return
-		}
-		if h := d.host(res.host); h != nil {
-			read(d, h, m)
+		if read, known := hostMetrics[name]; known {
+			if h := d.host(res.host); h != nil {
+				read(d, h, m)
+			}
+		} else if read, known := lockMetrics[name]; known {
+			if h := d.host(res.host); h != nil {
+				read(d, h, d.database(res), m)
+			}
 		}
 	}
 }
@@ -49,6 +52,8 @@ var hostMetrics = map[string]func(*Decoder, *host, pmetric.Metric){
 	"process.paging.faults":       counted{(*Decoder).processPoint, "system.paging.fault.type", faultTypes}.of,
 	"rootcause.process.wait.time": counted{(*Decoder).processPoint, "rootcause.wait.type", waitTypes}.of,
 
+	"rootcause.process.tcp.retransmits": counted{(*Decoder).processPoint, "", untyped}.of,
+
 	"rootcause.backend": (*Decoder).backend,
 
 	"rootcause.workload.memory.resident": func(d *Decoder, h *host, m pmetric.Metric) {
@@ -59,6 +64,8 @@ var hostMetrics = map[string]func(*Decoder, *host, pmetric.Metric){
 	"rootcause.workload.network.io":    counted{(*Decoder).workloadPoint, "network.io.direction", netDirections}.of,
 	"rootcause.workload.paging.faults": counted{(*Decoder).workloadPoint, "system.paging.fault.type", faultTypes}.of,
 	"rootcause.workload.wait.time":     counted{(*Decoder).workloadPoint, "rootcause.wait.type", waitTypes}.of,
+
+	"rootcause.workload.tcp.retransmits": counted{(*Decoder).workloadPoint, "", untyped}.of,
 
 	"system.cpu.time":          (*Decoder).cpuTime,
 	"system.cpu.logical.count": (*Decoder).cpuCount,
@@ -93,7 +100,30 @@ var hostMetrics = map[string]func(*Decoder, *host, pmetric.Metric){
 	"system.network.dropped":        linkDrops,
 	"hw.network.bandwidth.limit":    (*Decoder).linkSpeed,
 	"rootcause.pressure.stall.time": (*Decoder).pressure,
+	"rootcause.paging.io":           (*Decoder).paging,
+	"system.paging.operations":      (*Decoder).swapping,
+	"system.filesystem.usage":       (*Decoder).filesystem,
 	"rootcause.host.capability":     (*Decoder).capabilities,
+}
+
+// lockMetrics has a reader for each metric of databases that tells how their
+// sessions wait for each other.
+var lockMetrics = map[string]func(*Decoder, *host, string, pmetric.Metric){
+	// MySQL receiver: locks of InnoDB rows, their time in milliseconds, and locks
+	// of tables.
+	"mysql.row_locks": lockCounter{"kind", map[string]lockSlot{
+		"waits": {func(f *fact.Locks) *float64 { return &f.Waits }, 1},
+		"time":  {func(f *fact.Locks) *float64 { return &f.Time }, 1e-3},
+	}}.of,
+	"mysql.locks": lockCounter{"kind", map[string]lockSlot{
+		"waited": {func(f *fact.Locks) *float64 { return &f.Waits }, 1},
+	}}.of,
+	// SQL Server receiver.
+	"sqlserver.processes.blocked": waiting{}.of,
+	// postgres_exporter, scraped by the Prometheus receiver.
+	"pg_stat_activity_count": waiting{"wait_event_type", "Lock"}.of,
+	// What the SQL query receiver is told to count.
+	"rootcause.database.lock.waiting": waiting{}.of,
 }
 
 func linkDrops(d *Decoder, h *host, m pmetric.Metric) {

@@ -32,6 +32,9 @@ const (
 	runDelay
 	blockDelay
 	majorFaults
+	swapDelay
+	thrashingDelay
+	retransmits
 	numUses
 )
 
@@ -47,6 +50,7 @@ var resourceOf = [numUses]fact.Resource{
 	networkReceive: fact.NetworkReceive, networkTransmit: fact.NetworkTransmit,
 	udpReceive: fact.NetworkReceive, udpTransmit: fact.NetworkTransmit,
 	runDelay: fact.RunDelay, blockDelay: fact.BlockDelay, majorFaults: fact.MajorFaults,
+	swapDelay: fact.SwapDelay, thrashingDelay: fact.ThrashingDelay, retransmits: fact.Retransmits,
 }
 
 // process is what is remembered of a process or a workload, and the cell of its

@@ -1,8 +1,8 @@
 package rootcause
 
 import (
-	"fmt"
 	"math"
+	"strconv"
 	"testing"
 	"time"
 
@@ -76,7 +76,7 @@ func TestLevelsAreBounded(t *testing.T) {
 		{maxShared, func(name string) fact.Fact { return fact.Shared{At: at, Name: name, Resource: "network"} }},
 	} {
 		for i := range c.bound + 1 {
-			f := c.fact(fmt.Sprint(i))
+			f := c.fact(strconv.Itoa(i))
 			_, err := e.Step(f)
 			if i < c.bound {
 				require.NoError(t, err)

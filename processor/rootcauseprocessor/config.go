@@ -26,6 +26,8 @@ type Config struct {
 	Services []ServiceConfig `mapstructure:"services"`
 	// Objectives are latencies that a service may not exceed.
 	Objectives []ObjectiveConfig `mapstructure:"objectives"`
+	// Shared are things that hosts share: what one takes of them the others lack.
+	Shared []SharedConfig `mapstructure:"shared"`
 	// Journal keeps all facts in a file, for a replay.
 	Journal configoptional.Optional[JournalConfig] `mapstructure:"journal"`
 }
@@ -91,6 +93,7 @@ func (c *Config) Validate() error {
 	}
 	c.validateServices(report)
 	c.validateObjectives(report)
+	c.validateShared(report)
 	return errors.Join(errs...)
 }
 

@@ -2,6 +2,7 @@ package rootcauseprocessor
 
 import (
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ func TestConfig(t *testing.T) {
 		LatencyMetrics: []string{"nginx.request.duration"},
 		Services:       []ServiceConfig{{Name: "shop", Processes: []string{"nginx", "php-fpm.service"}}},
 		Objectives:     []ObjectiveConfig{{Service: "shop", Latency: 300 * time.Millisecond}},
+		Shared:         []SharedConfig{{Name: "nas", Resource: "disk", Hosts: []string{"web1", "db1"}}},
 		Journal:        configoptional.Some(JournalConfig{Path: "/var/lib/otelcol-culprit/journal", MaxSizeMiB: 512}),
 	}, load("rootcause/all"))
 }
@@ -68,6 +70,46 @@ func TestConfigErrors(t *testing.T) {
 		},
 		"objective latency": {
 			func(c *Config) { c.Objectives = []ObjectiveConfig{{Service: "a"}} }, "objectives[0].latency must be at least 1ms and have a unit, such as 300ms",
+		},
+		"shared name": {
+			func(c *Config) { c.Shared = []SharedConfig{{Resource: "disk", Hosts: []string{"a", "b"}}} }, "shared[0].name must be set, such as nas",
+		},
+		"shared twice": {
+			func(c *Config) {
+				nas := SharedConfig{Name: "nas", Resource: "disk", Hosts: []string{"a", "b"}}
+				c.Shared = []SharedConfig{nas, nas}
+			},
+			`shared[1].name: "nas" stands there twice; put all its hosts into one entry`,
+		},
+		"shared resource": {
+			func(c *Config) {
+				c.Shared = []SharedConfig{{Name: "nas", Resource: "cpu", Hosts: []string{"a", "b"}}}
+			},
+			`shared[0].resource must be disk or network; it is "cpu"`,
+		},
+		"shared by one": {
+			func(c *Config) { c.Shared = []SharedConfig{{Name: "nas", Resource: "disk", Hosts: []string{"a"}}} },
+			"shared[0].hosts must name at least two hosts",
+		},
+		"shared with nobody": {
+			func(c *Config) {
+				c.Shared = []SharedConfig{{Name: "nas", Resource: "disk", Hosts: []string{"a", ""}}}
+			},
+			"shared[0].hosts[1] must be the host.name of a host",
+		},
+		"shared with itself": {
+			func(c *Config) {
+				c.Shared = []SharedConfig{{Name: "nas", Resource: "disk", Hosts: []string{"a", "a"}}}
+			},
+			`shared[0].hosts[1]: "a" stands there twice; keep one`,
+		},
+		"too much shared": {
+			func(c *Config) {
+				for i := range maxShared + 1 {
+					c.Shared = append(c.Shared, SharedConfig{Name: strconv.Itoa(i), Resource: "disk", Hosts: []string{"a", "b"}})
+				}
+			},
+			"shared must have at most 256 entries",
 		},
 		"journal path": {
 			func(c *Config) { c.Journal = configoptional.Some(JournalConfig{MaxSizeMiB: 1}) }, "journal: path must be set, such as",

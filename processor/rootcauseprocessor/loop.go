@@ -2,6 +2,7 @@ package rootcauseprocessor
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -12,8 +13,8 @@ import (
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
 
-// servicesEvery is how often the engine is told of the services, so that a
-// journal whose older part was dropped still has them.
+// servicesEvery is how often the engine is told of the services and of what hosts
+// share, so that a journal whose older part was dropped still has them.
 const servicesEvery = time.Minute
 
 // run is the engine's goroutine.
@@ -75,12 +76,12 @@ func (rt *runtime) tick(ctx context.Context) {
 func wallClock() time.Time { return time.Now().UTC().Round(0) }
 
 // clock tells the engine the time, and from time to time what the configuration
-// says of the services.
+// says of the services and of what hosts share.
 func (rt *runtime) clock(ctx context.Context, now time.Time) {
 	rt.step(ctx, []fact.Fact{fact.Tick{At: now}})
 	if now.Sub(rt.lastServices) >= servicesEvery || now.Before(rt.lastServices) {
 		rt.lastServices = now
-		rt.step(ctx, rt.cfg.services(now))
+		rt.step(ctx, slices.Concat(rt.cfg.services(now), rt.cfg.shared(now)))
 	}
 }
 

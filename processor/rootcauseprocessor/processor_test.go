@@ -327,12 +327,13 @@ func TestGaugesAreEmitted(t *testing.T) {
 }
 
 // The engine is told the time before anything else, then what the configuration
-// says of the services, and that again every minute.
+// says of the services and of what hosts share, and that again every minute.
 func TestServices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.cfg.Services = []ServiceConfig{{Name: "shop", Processes: []string{"nginx", "php-fpm.service"}}, {Name: "blog", Processes: []string{"hugo"}}}
 		r.cfg.Objectives = []ObjectiveConfig{{Service: "shop", Latency: 300 * time.Millisecond}, {Service: "api", Latency: time.Second}}
+		r.cfg.Shared = []SharedConfig{{Name: "nas", Resource: "disk", Hosts: []string{"web1", "db1"}}}
 		begin := time.Now().UTC()
 		r.start(t)
 		require.NoError(t, r.logs.ConsumeLogs(t.Context(), mark("deploy")))
@@ -341,11 +342,12 @@ func TestServices(t *testing.T) {
 				fact.Service{At: at, Name: "api", Objective: 1},
 				fact.Service{At: at, Name: "blog", Processes: []string{"hugo"}},
 				fact.Service{At: at, Name: "shop", Processes: []string{"nginx", "php-fpm.service"}, Objective: 0.3},
+				fact.Shared{At: at, Name: "nas", Resource: "disk", Hosts: []string{"web1", "db1"}},
 			}
 		}
 		services := func() (all []fact.Fact) {
 			for _, f := range r.engines[0].seen() {
-				if f.Kind() == fact.KindService {
+				if f.Kind() == fact.KindService || f.Kind() == fact.KindShared {
 					all = append(all, f)
 				}
 			}
@@ -353,7 +355,7 @@ func TestServices(t *testing.T) {
 		}
 		time.Sleep(59500 * time.Millisecond)
 		synctest.Wait()
-		require.Equal(t, append([]fact.Fact{fact.Tick{At: begin}}, told(begin)...), r.engines[0].facts[:4])
+		require.Equal(t, append([]fact.Fact{fact.Tick{At: begin}}, told(begin)...), r.engines[0].facts[:5])
 		require.Equal(t, told(begin), services())
 		time.Sleep(time.Second)
 		synctest.Wait()

@@ -86,15 +86,22 @@ func (r hostRoot) controllers() (v1, v2 []string) {
 	if err != nil {
 		return nil, nil
 	}
-	v1, unified := parseCgroupMounts(string(b))
-	if unified == "" {
-		return v1, nil
+	mounts := parseCgroupMounts(string(b))
+	if mounts.unified == "" {
+		return mounts.v1, nil
 	}
-	b, err = r.read(r.path(filepath.Join(unified, "cgroup.controllers")))
+	b, err = r.read(r.path(filepath.Join(mounts.unified, "cgroup.controllers")))
 	if err != nil {
-		return v1, nil
+		return mounts.v1, nil
 	}
-	return v1, strings.Fields(string(b))
+	return mounts.v1, strings.Fields(string(b))
+}
+
+// cgroupMounts is what is mounted of control groups.
+type cgroupMounts struct {
+	v1      []string // controllers of the first generation
+	memory  string   // where its memory controller is
+	unified string   // where the second generation is
 }
 
 // parseCgroupMounts finds in lines like
@@ -102,7 +109,7 @@ func (r hostRoot) controllers() (v1, v2 []string) {
 //	32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu
 //
 // the controllers of the first generation and where the second is mounted.
-func parseCgroupMounts(mountinfo string) (v1 []string, unified string) {
+func parseCgroupMounts(mountinfo string) (found cgroupMounts) {
 	for line := range strings.Lines(mountinfo) {
 		mount, fs, ok := strings.Cut(line, " - ")
 		left, right := strings.Fields(mount), strings.Fields(fs)
@@ -111,12 +118,16 @@ func parseCgroupMounts(mountinfo string) (v1 []string, unified string) {
 		}
 		switch right[0] {
 		case "cgroup":
-			v1 = append(v1, strings.Split(right[2], ",")...)
+			controllers := strings.Split(right[2], ",")
+			found.v1 = append(found.v1, controllers...)
+			if slices.Contains(controllers, "memory") && found.memory == "" {
+				found.memory = unescape.Replace(left[4])
+			}
 		case "cgroup2":
-			if unified == "" {
-				unified = strings.ReplaceAll(left[4], `\040`, " ")
+			if found.unified == "" {
+				found.unified = unescape.Replace(left[4])
 			}
 		}
 	}
-	return v1, unified
+	return found
 }

@@ -1,6 +1,7 @@
 package procfsreceiver
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -29,6 +30,7 @@ type host struct {
 	proc  procfs.FS
 	disks blockdevice.FS
 
+	filesystems  slow[[]filesystem]
 	speeds       slow[map[string]float64]
 	bottom       slow[map[string]bool]
 	links        map[string]traffic // counters of the bottom links
@@ -47,6 +49,7 @@ func newHost(root hostRoot, mb *metadata.MetricsBuilder) (*host, error) {
 		return nil, err
 	}
 	h := &host{root: root, mb: mb, proc: proc, disks: disks, links: map[string]traffic{}}
+	h.filesystems.read, h.filesystems.every = h.statFilesystems, 10*time.Second
 	h.speeds.read = h.linkSpeeds
 	h.bottom.read = h.bottomLinks
 	h.capabilities.read = root.capabilities
@@ -79,7 +82,12 @@ func (h *host) sources() []hostSource {
 			record:  h.recordSpeeds,
 		},
 		{
-			metrics: []string{"system.paging.faults", "system.paging.operations"},
+			metrics: []string{"system.filesystem.usage"},
+			cure:    "none in a container without volumes; otherwise mount the host's file systems below root_path, and let the collector enter their mount points",
+			record:  h.recordFilesystems,
+		},
+		{
+			metrics: []string{"system.paging.faults", "system.paging.operations", "rootcause.paging.io"},
 			cure:    "run a kernel with CONFIG_VM_EVENT_COUNTERS",
 			record:  h.recordPaging,
 		},
@@ -150,18 +158,22 @@ func (h *host) recordPaging(at time.Time) error {
 	h.mb.RecordSystemPagingFaultsDataPoint(ts, max(0, faults-major), metadata.AttributeSystemPagingFaultTypeMinor)
 	h.mb.RecordSystemPagingOperationsDataPoint(ts, stat["pswpin"], metadata.AttributeSystemPagingDirectionIn)
 	h.mb.RecordSystemPagingOperationsDataPoint(ts, stat["pswpout"], metadata.AttributeSystemPagingDirectionOut)
+	p := paged{swapIn: stat["pswpin"], swapOut: stat["pswpout"], hasSwap: true}
+	p.refaults, p.hasRefaults = refaultsOf(stat)
+	newRecorder(h.mb, at).paging("", p)
 	return nil
 }
 
 // slow keeps what is dear to read and seldom changes.
 type slow[T any] struct {
 	read  func() (T, error)
+	every time.Duration // zero for slowly
 	last  time.Time
 	value T
 }
 
 func (s *slow[T]) get(at time.Time) (T, error) {
-	if age := at.Sub(s.last); !s.last.IsZero() && age >= 0 && age < slowly {
+	if age := at.Sub(s.last); !s.last.IsZero() && age >= 0 && age < cmp.Or(s.every, slowly) {
 		return s.value, nil
 	}
 	value, err := s.read()

@@ -51,6 +51,8 @@ func TestParseVMStat(t *testing.T) {
 	stat, err := parseVMStat([]byte("x 1\npgfault 12\npgmajfault 3\n"))
 	require.NoError(t, err)
 	require.Equal(t, map[string]int64{"pgfault": 12, "pgmajfault": 3}, stat)
+	_, known := refaultsOf(stat)
+	require.False(t, known)
 
 	_, err = parseVMStat([]byte("pgmajfault 3\n"))
 	require.EqualError(t, err, "no counter pgfault")
@@ -79,15 +81,18 @@ func TestParseCgroupMounts(t *testing.T) {
 		in      string
 		v1      []string
 		unified string
+		memory  string
 	}{
 		"unified":       {in: "30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw,nsdelegate\n", unified: "/sys/fs/cgroup"},
 		"blank in path": {in: `30 23 0:26 / /a\040b rw - cgroup2 none rw` + "\n", unified: "/a b"},
 		"older":         {in: "1 1 0:1 / /c rw - cgroup cgroup rw,cpu,cpuacct\n1 1 0:1 / /d rw - cgroup cgroup rw,blkio\n", v1: []string{"rw", "cpu", "cpuacct", "rw", "blkio"}},
+		"memory":        {in: "1 1 0:1 / /m rw - cgroup cgroup rw,memory\n", v1: []string{"rw", "memory"}, memory: "/m"},
 		"rubbish":       {in: "cgroup\n - \n1 2 3 - cgroup2 x y\n1 2 3 4 5 - cgroup\n"},
 	} {
-		v1, unified := parseCgroupMounts(c.in)
-		require.Equal(t, c.v1, v1, name)
-		require.Equal(t, c.unified, unified, name)
+		found := parseCgroupMounts(c.in)
+		require.Equal(t, c.v1, found.v1, name)
+		require.Equal(t, c.unified, found.unified, name)
+		require.Equal(t, c.memory, found.memory, name)
 	}
 }
 

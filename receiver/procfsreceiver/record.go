@@ -162,6 +162,18 @@ func (r recorder) pressure(cgroup string, resource int, st stalled) {
 	}
 }
 
+// paging records what a control group, or with an empty name the host, read again
+// or swapped.
+func (r recorder) paging(cgroup string, p paged) {
+	if p.hasRefaults {
+		r.mb.RecordRootcausePagingIoDataPoint(r.ts, p.refaults*pageSize, metadata.AttributeRootcausePagingTypeRefault, cgroup)
+	}
+	if p.hasSwap {
+		r.mb.RecordRootcausePagingIoDataPoint(r.ts, p.swapIn*pageSize, metadata.AttributeRootcausePagingTypeSwapIn, cgroup)
+		r.mb.RecordRootcausePagingIoDataPoint(r.ts, p.swapOut*pageSize, metadata.AttributeRootcausePagingTypeSwapOut, cgroup)
+	}
+}
+
 // backend records that a server works for a client.
 func (r recorder) backend(f relation) {
 	r.mb.RecordRootcauseBackendDataPoint(r.ts, 1, f.server.PID, f.server.Created, f.server.Name,

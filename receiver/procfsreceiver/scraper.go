@@ -88,6 +88,10 @@ func (s *procfsScraper) probe() {
 		s.sources = append(s.sources, src)
 	}
 	s.mb.Emit() // to be forgotten
+	if !s.stalls.knowsMemory() {
+		log.Warn("Paging of control groups cannot be seen on this host", zap.String("metric", "rootcause.paging.io"),
+			zap.String("cure", "boot with the memory controller (cgroup_enable=memory), and mount its control groups"))
+	}
 	for _, m := range s.census.missing() {
 		log.Warn("Something about processes cannot be seen on this host",
 			zap.Strings("metrics", m.metrics), zap.Int("processes", m.processes), zap.String("cure", m.cure))
@@ -187,7 +191,8 @@ func (s *procfsScraper) tell(r recorder) {
 	}
 }
 
-// pressure records that of the control group which a workload has to itself.
+// pressure records that of the control group which a workload has to itself, and
+// what it read again or swapped for want of memory.
 func (s *procfsScraper) pressure(r recorder, w *workload.Workload) {
 	if w == nil || len(w.Cgroup) <= 1 || (w.Type != workload.Unit && w.Type != workload.Container) {
 		return
@@ -197,6 +202,10 @@ func (s *procfsScraper) pressure(r recorder, w *workload.Workload) {
 			r.since(later(s.census.source.Boot(), st.since))
 			r.pressure(w.Cgroup, i, st)
 		}
+	}
+	if p, ok := s.stalls.paging(w.Cgroup); ok {
+		r.since(later(s.census.source.Boot(), p.since))
+		r.paging(w.Cgroup, p)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // vmstatNames are the counters that are used of /proc/vmstat.
-var vmstatNames = []string{"pgfault", "pgmajfault", "pswpin", "pswpout"}
+var vmstatNames = []string{"pgfault", "pgmajfault", "pswpin", "pswpout", "workingset_refault_file", "workingset_refault"}
 
 // parseVMStat finds the counters in lines like "pgfault 12345". A kernel without
 // swap has no swap counters: those are zero.

@@ -267,6 +267,26 @@ func (ms *RootcauseNetworkUnattributedIoMetricConfig) Unmarshal(parser *confmap.
 	return nil
 }
 
+// RootcausePagingIoMetricConfig provides config for the rootcause.paging.io metric.
+type RootcausePagingIoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcausePagingIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // RootcausePressureStallTimeMetricConfig provides config for the rootcause.pressure.stall.time metric.
 type RootcausePressureStallTimeMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -667,6 +687,26 @@ func (ms *SystemDiskWeightedIoTimeMetricConfig) Unmarshal(parser *confmap.Conf) 
 	return nil
 }
 
+// SystemFilesystemUsageMetricConfig provides config for the system.filesystem.usage metric.
+type SystemFilesystemUsageMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemFilesystemUsageMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // SystemNetworkErrorsMetricConfig provides config for the system.network.errors metric.
 type SystemNetworkErrorsMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -782,6 +822,7 @@ type MetricsConfig struct {
 	RootcauseBackend                RootcauseBackendMetricConfig                `mapstructure:"rootcause.backend"`
 	RootcauseHostCapability         RootcauseHostCapabilityMetricConfig         `mapstructure:"rootcause.host.capability"`
 	RootcauseNetworkUnattributedIo  RootcauseNetworkUnattributedIoMetricConfig  `mapstructure:"rootcause.network.unattributed.io"`
+	RootcausePagingIo               RootcausePagingIoMetricConfig               `mapstructure:"rootcause.paging.io"`
 	RootcausePressureStallTime      RootcausePressureStallTimeMetricConfig      `mapstructure:"rootcause.pressure.stall.time"`
 	RootcauseProcessTCPRetransmits  RootcauseProcessTCPRetransmitsMetricConfig  `mapstructure:"rootcause.process.tcp.retransmits"`
 	RootcauseProcessTCPRtt          RootcauseProcessTCPRttMetricConfig          `mapstructure:"rootcause.process.tcp.rtt"`
@@ -802,6 +843,7 @@ type MetricsConfig struct {
 	SystemDiskOperations            SystemDiskOperationsMetricConfig            `mapstructure:"system.disk.operations"`
 	SystemDiskPendingOperations     SystemDiskPendingOperationsMetricConfig     `mapstructure:"system.disk.pending_operations"`
 	SystemDiskWeightedIoTime        SystemDiskWeightedIoTimeMetricConfig        `mapstructure:"system.disk.weighted_io_time"`
+	SystemFilesystemUsage           SystemFilesystemUsageMetricConfig           `mapstructure:"system.filesystem.usage"`
 	SystemNetworkErrors             SystemNetworkErrorsMetricConfig             `mapstructure:"system.network.errors"`
 	SystemNetworkIo                 SystemNetworkIoMetricConfig                 `mapstructure:"system.network.io"`
 	SystemNetworkPacketDropped      SystemNetworkPacketDroppedMetricConfig      `mapstructure:"system.network.packet.dropped"`
@@ -848,6 +890,9 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		RootcauseNetworkUnattributedIo: RootcauseNetworkUnattributedIoMetricConfig{
+			Enabled: true,
+		},
+		RootcausePagingIo: RootcausePagingIoMetricConfig{
 			Enabled: true,
 		},
 		RootcausePressureStallTime: RootcausePressureStallTimeMetricConfig{
@@ -908,6 +953,9 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		SystemDiskWeightedIoTime: SystemDiskWeightedIoTimeMetricConfig{
+			Enabled: true,
+		},
+		SystemFilesystemUsage: SystemFilesystemUsageMetricConfig{
 			Enabled: true,
 		},
 		SystemNetworkErrors: SystemNetworkErrorsMetricConfig{

@@ -65,6 +65,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					RootcauseNetworkUnattributedIo: RootcauseNetworkUnattributedIoMetricConfig{
 						Enabled: true,
 					},
+					RootcausePagingIo: RootcausePagingIoMetricConfig{
+						Enabled: true,
+					},
 					RootcausePressureStallTime: RootcausePressureStallTimeMetricConfig{
 						Enabled: true,
 					},
@@ -123,6 +126,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						Enabled: true,
 					},
 					SystemDiskWeightedIoTime: SystemDiskWeightedIoTimeMetricConfig{
+						Enabled: true,
+					},
+					SystemFilesystemUsage: SystemFilesystemUsageMetricConfig{
 						Enabled: true,
 					},
 					SystemNetworkErrors: SystemNetworkErrorsMetricConfig{
@@ -190,6 +196,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					RootcauseNetworkUnattributedIo: RootcauseNetworkUnattributedIoMetricConfig{
 						Enabled: false,
 					},
+					RootcausePagingIo: RootcausePagingIoMetricConfig{
+						Enabled: false,
+					},
 					RootcausePressureStallTime: RootcausePressureStallTimeMetricConfig{
 						Enabled: false,
 					},
@@ -250,6 +259,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					SystemDiskWeightedIoTime: SystemDiskWeightedIoTimeMetricConfig{
 						Enabled: false,
 					},
+					SystemFilesystemUsage: SystemFilesystemUsageMetricConfig{
+						Enabled: false,
+					},
 					SystemNetworkErrors: SystemNetworkErrorsMetricConfig{
 						Enabled: false,
 					},
@@ -276,7 +288,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwNetworkBandwidthLimitMetricConfig{}, ProcessContextSwitchesMetricConfig{}, ProcessCPUTimeMetricConfig{}, ProcessDiskIoMetricConfig{}, ProcessMemoryUsageMetricConfig{}, ProcessMemoryVirtualMetricConfig{}, ProcessNetworkIoMetricConfig{}, ProcessPagingFaultsMetricConfig{}, ProcessThreadCountMetricConfig{}, ProcessUptimeMetricConfig{}, RootcauseBackendMetricConfig{}, RootcauseHostCapabilityMetricConfig{}, RootcauseNetworkUnattributedIoMetricConfig{}, RootcausePressureStallTimeMetricConfig{}, RootcauseProcessTCPRetransmitsMetricConfig{}, RootcauseProcessTCPRttMetricConfig{}, RootcauseProcessWaitTimeMetricConfig{}, RootcauseWorkloadCPUTimeMetricConfig{}, RootcauseWorkloadDiskIoMetricConfig{}, RootcauseWorkloadMemoryResidentMetricConfig{}, RootcauseWorkloadNetworkIoMetricConfig{}, RootcauseWorkloadPagingFaultsMetricConfig{}, RootcauseWorkloadProcessCountMetricConfig{}, RootcauseWorkloadTCPRetransmitsMetricConfig{}, RootcauseWorkloadWaitTimeMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemNetworkErrorsMetricConfig{}, SystemNetworkIoMetricConfig{}, SystemNetworkPacketDroppedMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingOperationsMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwNetworkBandwidthLimitMetricConfig{}, ProcessContextSwitchesMetricConfig{}, ProcessCPUTimeMetricConfig{}, ProcessDiskIoMetricConfig{}, ProcessMemoryUsageMetricConfig{}, ProcessMemoryVirtualMetricConfig{}, ProcessNetworkIoMetricConfig{}, ProcessPagingFaultsMetricConfig{}, ProcessThreadCountMetricConfig{}, ProcessUptimeMetricConfig{}, RootcauseBackendMetricConfig{}, RootcauseHostCapabilityMetricConfig{}, RootcauseNetworkUnattributedIoMetricConfig{}, RootcausePagingIoMetricConfig{}, RootcausePressureStallTimeMetricConfig{}, RootcauseProcessTCPRetransmitsMetricConfig{}, RootcauseProcessTCPRttMetricConfig{}, RootcauseProcessWaitTimeMetricConfig{}, RootcauseWorkloadCPUTimeMetricConfig{}, RootcauseWorkloadDiskIoMetricConfig{}, RootcauseWorkloadMemoryResidentMetricConfig{}, RootcauseWorkloadNetworkIoMetricConfig{}, RootcauseWorkloadPagingFaultsMetricConfig{}, RootcauseWorkloadProcessCountMetricConfig{}, RootcauseWorkloadTCPRetransmitsMetricConfig{}, RootcauseWorkloadWaitTimeMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemFilesystemUsageMetricConfig{}, SystemNetworkErrorsMetricConfig{}, SystemNetworkIoMetricConfig{}, SystemNetworkPacketDroppedMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingOperationsMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

@@ -256,6 +256,36 @@ var MapAttributeRootcauseCapability = map[string]AttributeRootcauseCapability{
 	"root":             AttributeRootcauseCapabilityRoot,
 }
 
+// AttributeRootcausePagingType specifies the value rootcause.paging.type attribute.
+type AttributeRootcausePagingType int
+
+const (
+	_ AttributeRootcausePagingType = iota
+	AttributeRootcausePagingTypeRefault
+	AttributeRootcausePagingTypeSwapIn
+	AttributeRootcausePagingTypeSwapOut
+)
+
+// String returns the string representation of the AttributeRootcausePagingType.
+func (av AttributeRootcausePagingType) String() string {
+	switch av {
+	case AttributeRootcausePagingTypeRefault:
+		return "refault"
+	case AttributeRootcausePagingTypeSwapIn:
+		return "swap_in"
+	case AttributeRootcausePagingTypeSwapOut:
+		return "swap_out"
+	}
+	return ""
+}
+
+// MapAttributeRootcausePagingType is a helper map of string to AttributeRootcausePagingType attribute value.
+var MapAttributeRootcausePagingType = map[string]AttributeRootcausePagingType{
+	"refault":  AttributeRootcausePagingTypeRefault,
+	"swap_in":  AttributeRootcausePagingTypeSwapIn,
+	"swap_out": AttributeRootcausePagingTypeSwapOut,
+}
+
 // AttributeRootcausePressureLevel specifies the value rootcause.pressure.level attribute.
 type AttributeRootcausePressureLevel int
 
@@ -414,6 +444,36 @@ var MapAttributeSource = map[string]AttributeSource{
 	"ebpf":   AttributeSourceEbpf,
 }
 
+// AttributeSystemFilesystemState specifies the value system.filesystem.state attribute.
+type AttributeSystemFilesystemState int
+
+const (
+	_ AttributeSystemFilesystemState = iota
+	AttributeSystemFilesystemStateFree
+	AttributeSystemFilesystemStateReserved
+	AttributeSystemFilesystemStateUsed
+)
+
+// String returns the string representation of the AttributeSystemFilesystemState.
+func (av AttributeSystemFilesystemState) String() string {
+	switch av {
+	case AttributeSystemFilesystemStateFree:
+		return "free"
+	case AttributeSystemFilesystemStateReserved:
+		return "reserved"
+	case AttributeSystemFilesystemStateUsed:
+		return "used"
+	}
+	return ""
+}
+
+// MapAttributeSystemFilesystemState is a helper map of string to AttributeSystemFilesystemState attribute value.
+var MapAttributeSystemFilesystemState = map[string]AttributeSystemFilesystemState{
+	"free":     AttributeSystemFilesystemStateFree,
+	"reserved": AttributeSystemFilesystemStateReserved,
+	"used":     AttributeSystemFilesystemStateUsed,
+}
+
 // AttributeSystemPagingDirection specifies the value system.paging.direction attribute.
 type AttributeSystemPagingDirection int
 
@@ -519,6 +579,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "rootcause.network.unattributed.io",
 		Attributes: []string{"network.io.direction"},
 	},
+	RootcausePagingIo: metricInfo{
+		Name:       "rootcause.paging.io",
+		Attributes: []string{"rootcause.paging.type", "process.linux.cgroup"},
+	},
 	RootcausePressureStallTime: metricInfo{
 		Name:       "rootcause.pressure.stall.time",
 		Attributes: []string{"rootcause.pressure.resource", "rootcause.pressure.level", "process.linux.cgroup"},
@@ -598,6 +662,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "system.disk.weighted_io_time",
 		Attributes: []string{"system.device"},
 	},
+	SystemFilesystemUsage: metricInfo{
+		Name:       "system.filesystem.usage",
+		Attributes: []string{"system.device", "system.filesystem.mode", "system.filesystem.mountpoint", "system.filesystem.state", "system.filesystem.type"},
+	},
 	SystemNetworkErrors: metricInfo{
 		Name:       "system.network.errors",
 		Attributes: []string{"network.interface.name", "network.io.direction"},
@@ -634,6 +702,7 @@ type metricsInfo struct {
 	RootcauseBackend                metricInfo
 	RootcauseHostCapability         metricInfo
 	RootcauseNetworkUnattributedIo  metricInfo
+	RootcausePagingIo               metricInfo
 	RootcausePressureStallTime      metricInfo
 	RootcauseProcessTCPRetransmits  metricInfo
 	RootcauseProcessTCPRtt          metricInfo
@@ -654,6 +723,7 @@ type metricsInfo struct {
 	SystemDiskOperations            metricInfo
 	SystemDiskPendingOperations     metricInfo
 	SystemDiskWeightedIoTime        metricInfo
+	SystemFilesystemUsage           metricInfo
 	SystemNetworkErrors             metricInfo
 	SystemNetworkIo                 metricInfo
 	SystemNetworkPacketDropped      metricInfo
@@ -1453,6 +1523,61 @@ func (m *metricRootcauseNetworkUnattributedIo) emit(metrics pmetric.MetricSlice)
 
 func newMetricRootcauseNetworkUnattributedIo(cfg RootcauseNetworkUnattributedIoMetricConfig) metricRootcauseNetworkUnattributedIo {
 	m := metricRootcauseNetworkUnattributedIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcausePagingIo struct {
+	data     pmetric.Metric                // data buffer for generated metric.
+	config   RootcausePagingIoMetricConfig // metric config provided by user.
+	capacity int                           // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.paging.io metric with initial data.
+func (m *metricRootcausePagingIo) init() {
+	m.data.SetName("rootcause.paging.io")
+	m.data.SetDescription("Bytes that the host, or a control group, read again or swapped for want of memory.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcausePagingIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, rootcausePagingTypeAttributeValue string, processLinuxCgroupAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("rootcause.paging.type", rootcausePagingTypeAttributeValue)
+	dp.Attributes().PutStr("process.linux.cgroup", processLinuxCgroupAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcausePagingIo) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcausePagingIo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcausePagingIo(cfg RootcausePagingIoMetricConfig) metricRootcausePagingIo {
+	m := metricRootcausePagingIo{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -2575,6 +2700,64 @@ func newMetricSystemDiskWeightedIoTime(cfg SystemDiskWeightedIoTimeMetricConfig)
 	return m
 }
 
+type metricSystemFilesystemUsage struct {
+	data     pmetric.Metric                    // data buffer for generated metric.
+	config   SystemFilesystemUsageMetricConfig // metric config provided by user.
+	capacity int                               // max observed number of data points added to the metric.
+}
+
+// init fills system.filesystem.usage metric with initial data.
+func (m *metricSystemFilesystemUsage) init() {
+	m.data.SetName("system.filesystem.usage")
+	m.data.SetDescription("Bytes of the file system by what they are in use for.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricSystemFilesystemUsage) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, systemFilesystemModeAttributeValue string, systemFilesystemMountpointAttributeValue string, systemFilesystemStateAttributeValue string, systemFilesystemTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	dp.Attributes().PutStr("system.filesystem.mode", systemFilesystemModeAttributeValue)
+	dp.Attributes().PutStr("system.filesystem.mountpoint", systemFilesystemMountpointAttributeValue)
+	dp.Attributes().PutStr("system.filesystem.state", systemFilesystemStateAttributeValue)
+	dp.Attributes().PutStr("system.filesystem.type", systemFilesystemTypeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemFilesystemUsage) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemFilesystemUsage) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemFilesystemUsage(cfg SystemFilesystemUsageMetricConfig) metricSystemFilesystemUsage {
+	m := metricSystemFilesystemUsage{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricSystemNetworkErrors struct {
 	data     pmetric.Metric                  // data buffer for generated metric.
 	config   SystemNetworkErrorsMetricConfig // metric config provided by user.
@@ -2871,6 +3054,7 @@ type MetricsBuilder struct {
 	metricRootcauseBackend                metricRootcauseBackend
 	metricRootcauseHostCapability         metricRootcauseHostCapability
 	metricRootcauseNetworkUnattributedIo  metricRootcauseNetworkUnattributedIo
+	metricRootcausePagingIo               metricRootcausePagingIo
 	metricRootcausePressureStallTime      metricRootcausePressureStallTime
 	metricRootcauseProcessTCPRetransmits  metricRootcauseProcessTCPRetransmits
 	metricRootcauseProcessTCPRtt          metricRootcauseProcessTCPRtt
@@ -2891,6 +3075,7 @@ type MetricsBuilder struct {
 	metricSystemDiskOperations            metricSystemDiskOperations
 	metricSystemDiskPendingOperations     metricSystemDiskPendingOperations
 	metricSystemDiskWeightedIoTime        metricSystemDiskWeightedIoTime
+	metricSystemFilesystemUsage           metricSystemFilesystemUsage
 	metricSystemNetworkErrors             metricSystemNetworkErrors
 	metricSystemNetworkIo                 metricSystemNetworkIo
 	metricSystemNetworkPacketDropped      metricSystemNetworkPacketDropped
@@ -2934,6 +3119,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricRootcauseBackend:                newMetricRootcauseBackend(mbc.Metrics.RootcauseBackend),
 		metricRootcauseHostCapability:         newMetricRootcauseHostCapability(mbc.Metrics.RootcauseHostCapability),
 		metricRootcauseNetworkUnattributedIo:  newMetricRootcauseNetworkUnattributedIo(mbc.Metrics.RootcauseNetworkUnattributedIo),
+		metricRootcausePagingIo:               newMetricRootcausePagingIo(mbc.Metrics.RootcausePagingIo),
 		metricRootcausePressureStallTime:      newMetricRootcausePressureStallTime(mbc.Metrics.RootcausePressureStallTime),
 		metricRootcauseProcessTCPRetransmits:  newMetricRootcauseProcessTCPRetransmits(mbc.Metrics.RootcauseProcessTCPRetransmits),
 		metricRootcauseProcessTCPRtt:          newMetricRootcauseProcessTCPRtt(mbc.Metrics.RootcauseProcessTCPRtt),
@@ -2954,6 +3140,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricSystemDiskOperations:            newMetricSystemDiskOperations(mbc.Metrics.SystemDiskOperations),
 		metricSystemDiskPendingOperations:     newMetricSystemDiskPendingOperations(mbc.Metrics.SystemDiskPendingOperations),
 		metricSystemDiskWeightedIoTime:        newMetricSystemDiskWeightedIoTime(mbc.Metrics.SystemDiskWeightedIoTime),
+		metricSystemFilesystemUsage:           newMetricSystemFilesystemUsage(mbc.Metrics.SystemFilesystemUsage),
 		metricSystemNetworkErrors:             newMetricSystemNetworkErrors(mbc.Metrics.SystemNetworkErrors),
 		metricSystemNetworkIo:                 newMetricSystemNetworkIo(mbc.Metrics.SystemNetworkIo),
 		metricSystemNetworkPacketDropped:      newMetricSystemNetworkPacketDropped(mbc.Metrics.SystemNetworkPacketDropped),
@@ -3056,6 +3243,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricRootcauseBackend.emit(ils.Metrics())
 	mb.metricRootcauseHostCapability.emit(ils.Metrics())
 	mb.metricRootcauseNetworkUnattributedIo.emit(ils.Metrics())
+	mb.metricRootcausePagingIo.emit(ils.Metrics())
 	mb.metricRootcausePressureStallTime.emit(ils.Metrics())
 	mb.metricRootcauseProcessTCPRetransmits.emit(ils.Metrics())
 	mb.metricRootcauseProcessTCPRtt.emit(ils.Metrics())
@@ -3076,6 +3264,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricSystemDiskOperations.emit(ils.Metrics())
 	mb.metricSystemDiskPendingOperations.emit(ils.Metrics())
 	mb.metricSystemDiskWeightedIoTime.emit(ils.Metrics())
+	mb.metricSystemFilesystemUsage.emit(ils.Metrics())
 	mb.metricSystemNetworkErrors.emit(ils.Metrics())
 	mb.metricSystemNetworkIo.emit(ils.Metrics())
 	mb.metricSystemNetworkPacketDropped.emit(ils.Metrics())
@@ -3177,6 +3366,11 @@ func (mb *MetricsBuilder) RecordRootcauseNetworkUnattributedIoDataPoint(ts pcomm
 	mb.metricRootcauseNetworkUnattributedIo.recordDataPoint(mb.startTime, ts, val, networkIoDirectionAttributeValue.String())
 }
 
+// RecordRootcausePagingIoDataPoint adds a data point to rootcause.paging.io metric.
+func (mb *MetricsBuilder) RecordRootcausePagingIoDataPoint(ts pcommon.Timestamp, val int64, rootcausePagingTypeAttributeValue AttributeRootcausePagingType, processLinuxCgroupAttributeValue string) {
+	mb.metricRootcausePagingIo.recordDataPoint(mb.startTime, ts, val, rootcausePagingTypeAttributeValue.String(), processLinuxCgroupAttributeValue)
+}
+
 // RecordRootcausePressureStallTimeDataPoint adds a data point to rootcause.pressure.stall.time metric.
 func (mb *MetricsBuilder) RecordRootcausePressureStallTimeDataPoint(ts pcommon.Timestamp, val float64, rootcausePressureResourceAttributeValue AttributeRootcausePressureResource, rootcausePressureLevelAttributeValue AttributeRootcausePressureLevel, processLinuxCgroupAttributeValue string) {
 	mb.metricRootcausePressureStallTime.recordDataPoint(mb.startTime, ts, val, rootcausePressureResourceAttributeValue.String(), rootcausePressureLevelAttributeValue.String(), processLinuxCgroupAttributeValue)
@@ -3275,6 +3469,11 @@ func (mb *MetricsBuilder) RecordSystemDiskPendingOperationsDataPoint(ts pcommon.
 // RecordSystemDiskWeightedIoTimeDataPoint adds a data point to system.disk.weighted_io_time metric.
 func (mb *MetricsBuilder) RecordSystemDiskWeightedIoTimeDataPoint(ts pcommon.Timestamp, val float64, systemDeviceAttributeValue string) {
 	mb.metricSystemDiskWeightedIoTime.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue)
+}
+
+// RecordSystemFilesystemUsageDataPoint adds a data point to system.filesystem.usage metric.
+func (mb *MetricsBuilder) RecordSystemFilesystemUsageDataPoint(ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, systemFilesystemModeAttributeValue string, systemFilesystemMountpointAttributeValue string, systemFilesystemStateAttributeValue AttributeSystemFilesystemState, systemFilesystemTypeAttributeValue string) {
+	mb.metricSystemFilesystemUsage.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue, systemFilesystemModeAttributeValue, systemFilesystemMountpointAttributeValue, systemFilesystemStateAttributeValue.String(), systemFilesystemTypeAttributeValue)
 }
 
 // RecordSystemNetworkErrorsDataPoint adds a data point to system.network.errors metric.

@@ -107,6 +107,9 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordRootcauseNetworkUnattributedIoDataPoint(ts, 1, AttributeNetworkIoDirectionReceive)
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordRootcausePagingIoDataPoint(ts, 1, AttributeRootcausePagingTypeRefault, "process.linux.cgroup-val")
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordRootcausePressureStallTimeDataPoint(ts, 1, AttributeRootcausePressureResourceCPU, AttributeRootcausePressureLevelSome, "process.linux.cgroup-val")
 			defaultMetricsCount++
 			allMetricsCount++
@@ -165,6 +168,9 @@ func TestMetricsBuilder(t *testing.T) {
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordSystemDiskWeightedIoTimeDataPoint(ts, 1, "system.device-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemFilesystemUsageDataPoint(ts, 1, "system.device-val", "system.filesystem.mode-val", "system.filesystem.mountpoint-val", AttributeSystemFilesystemStateFree, "system.filesystem.type-val")
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordSystemNetworkErrorsDataPoint(ts, 1, "network.interface.name-val", AttributeNetworkIoDirectionReceive)
@@ -563,6 +569,26 @@ func TestMetricsBuilder(t *testing.T) {
 					networkIoDirectionAttrVal, ok := dp.Attributes().Get("network.io.direction")
 					assert.True(t, ok)
 					assert.Equal(t, "receive", networkIoDirectionAttrVal.Str())
+				case "rootcause.paging.io":
+					assert.False(t, validatedMetrics["rootcause.paging.io"], "Found a duplicate in the metrics slice: rootcause.paging.io")
+					validatedMetrics["rootcause.paging.io"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Bytes that the host, or a control group, read again or swapped for want of memory.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					rootcausePagingTypeAttrVal, ok := dp.Attributes().Get("rootcause.paging.type")
+					assert.True(t, ok)
+					assert.Equal(t, "refault", rootcausePagingTypeAttrVal.Str())
+					processLinuxCgroupAttrVal, ok := dp.Attributes().Get("process.linux.cgroup")
+					assert.True(t, ok)
+					assert.Equal(t, "process.linux.cgroup-val", processLinuxCgroupAttrVal.Str())
 				case "rootcause.pressure.stall.time":
 					assert.False(t, validatedMetrics["rootcause.pressure.stall.time"], "Found a duplicate in the metrics slice: rootcause.pressure.stall.time")
 					validatedMetrics["rootcause.pressure.stall.time"] = true
@@ -1009,6 +1035,35 @@ func TestMetricsBuilder(t *testing.T) {
 					systemDeviceAttrVal, ok := dp.Attributes().Get("system.device")
 					assert.True(t, ok)
 					assert.Equal(t, "system.device-val", systemDeviceAttrVal.Str())
+				case "system.filesystem.usage":
+					assert.False(t, validatedMetrics["system.filesystem.usage"], "Found a duplicate in the metrics slice: system.filesystem.usage")
+					validatedMetrics["system.filesystem.usage"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Bytes of the file system by what they are in use for.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					systemDeviceAttrVal, ok := dp.Attributes().Get("system.device")
+					assert.True(t, ok)
+					assert.Equal(t, "system.device-val", systemDeviceAttrVal.Str())
+					systemFilesystemModeAttrVal, ok := dp.Attributes().Get("system.filesystem.mode")
+					assert.True(t, ok)
+					assert.Equal(t, "system.filesystem.mode-val", systemFilesystemModeAttrVal.Str())
+					systemFilesystemMountpointAttrVal, ok := dp.Attributes().Get("system.filesystem.mountpoint")
+					assert.True(t, ok)
+					assert.Equal(t, "system.filesystem.mountpoint-val", systemFilesystemMountpointAttrVal.Str())
+					systemFilesystemStateAttrVal, ok := dp.Attributes().Get("system.filesystem.state")
+					assert.True(t, ok)
+					assert.Equal(t, "free", systemFilesystemStateAttrVal.Str())
+					systemFilesystemTypeAttrVal, ok := dp.Attributes().Get("system.filesystem.type")
+					assert.True(t, ok)
+					assert.Equal(t, "system.filesystem.type-val", systemFilesystemTypeAttrVal.Str())
 				case "system.network.errors":
 					assert.False(t, validatedMetrics["system.network.errors"], "Found a duplicate in the metrics slice: system.network.errors")
 					validatedMetrics["system.network.errors"] = true
