@@ -10,7 +10,7 @@ import (
 // without the symptom.
 type columnBaseline struct {
 	name  string
-	score func(c compared, latency compared) float64
+	score func(c, latency compared) float64
 }
 
 // columnBaselines are the simpler methods. Each looks at a column before and after

@@ -39,7 +39,7 @@ func (s *Set) anomaly(c caseLine) (f *feed, before, after []int, err error) {
 		return nil, nil, nil, fmt.Errorf("%s: case %s needs abnormal, the first and the last row", f.tab.path, c.ID)
 	}
 	first, last := c.Abnormal[0], c.Abnormal[1]
-	if c.WarmupRows < 0 || c.WarmupRows >= first || last < first || last >= len(f.at) {
+	if c.WarmupRows < 0 || c.WarmupRows >= first || last < first || first >= len(f.at) {
 		return nil, nil, nil, fmt.Errorf("%s: abnormal of case %s must be rows of the file after its warm-up", f.tab.path, c.ID)
 	}
 	until := f.at[first] - f.period + s.mapping.Detect.Answer
@@ -64,12 +64,6 @@ func (s *Set) half(i int) int {
 	return n % 2
 }
 
-// lesson is what an engine learned, until when.
-type lesson struct {
-	state []byte
-	until float64 // Unix seconds
-}
-
 // teach lets an engine see the normal rows of one half of the cases, and gives
 // what it learned: a service that was watched for a while before.
 func (s *Set) teach(engine NewEngine, half int) (lesson, error) {
@@ -86,12 +80,11 @@ func (s *Set) teach(engine NewEngine, half int) (lesson, error) {
 		if err != nil {
 			return lesson{}, err
 		}
-		if err := p.follow(f, run{from: first, to: last}); err != nil {
+		if err = p.follow(f, run{from: first, to: last}); err != nil {
 			return lesson{}, err
 		}
 	}
-	state, err := p.engine.Remember()
-	return lesson{state, p.now + afterwards}, err
+	return p.lesson()
 }
 
 // normal are the rows in which nothing was wrong before the anomaly: those that
@@ -121,8 +114,8 @@ func (s *Set) judgeDetect(c caseLine, engine NewEngine, taught func() (lesson, e
 	if err != nil {
 		return o, err
 	}
-	live := player{engine: engine(), now: learned.until}
-	if err := live.engine.Recall(learned.state); err != nil {
+	live, err := learned.recalled(engine)
+	if err != nil {
 		return o, err
 	}
 	// Rows between the normal and the abnormal ones are neither, and are left out.
@@ -130,14 +123,14 @@ func (s *Set) judgeDetect(c caseLine, engine NewEngine, taught func() (lesson, e
 	if err != nil {
 		return o, err
 	}
-	if err := live.follow(f, run{from: first, to: last}); err != nil {
+	if err = live.follow(f, run{from: first, to: last}); err != nil {
 		return o, err
 	}
 	start := live.now
-	if err := live.follow(f, run{from: c.Abnormal[0], to: len(f.at) - 1}); err != nil {
+	if err = live.follow(f, run{from: c.Abnormal[0], to: len(f.at) - 1}); err != nil {
 		return o, err
 	}
-	o.seen = observeAlarms(live.events, start, start+f.at[c.Abnormal[1]]-f.at[c.Abnormal[0]]+f.period)
+	o.seen = observeAlarms(live.events, start, start+f.at[min(c.Abnormal[1], len(f.at)-1)]-f.at[c.Abnormal[0]]+f.period)
 	o.answers = append(o.answers, answer{
 		"", "detected", "alarm in rows of " + c.Truth.Cause, "no alarm",
 		slices.Contains(o.seen, observation{"", product, "detected", sum, 1}),
@@ -146,7 +139,7 @@ func (s *Set) judgeDetect(c caseLine, engine NewEngine, taught func() (lesson, e
 		return o, nil
 	}
 	asked := player{engine: engine()}
-	if err := asked.play(f, before[0], after[len(after)-1], 0); err != nil {
+	if err = asked.play(f, before[0], after[len(after)-1], 0); err != nil {
 		return o, err
 	}
 	onset := f.at[c.Abnormal[0]] - f.period

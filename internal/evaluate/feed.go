@@ -132,9 +132,9 @@ func (f *feed) findVictim(c caseLine) (err error) {
 	}
 	pattern := strings.ReplaceAll(v.Requests, "{throughput}", regexp.QuoteMeta(c.Throughput))
 	if v.LatencyMatch != "" {
-		match, err := regexp.Compile(v.LatencyMatch)
-		if err != nil {
-			return fmt.Errorf("victim.latency_match: %w", err)
+		match, bad := regexp.Compile(v.LatencyMatch)
+		if bad != nil {
+			return fmt.Errorf("victim.latency_match: %w", bad)
 		}
 		for i, group := range match.FindStringSubmatch(name) {
 			pattern = strings.ReplaceAll(pattern, fmt.Sprintf("$%d", i), regexp.QuoteMeta(group))

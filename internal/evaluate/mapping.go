@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -211,24 +212,25 @@ func (m *Mapping) entity(workload string) string {
 	return workload
 }
 
+// between are the ways to join causes.
+var between = regexp.MustCompile(`\s*(?:\+|,|\band\b)\s*`)
+
 // answers are the resources that are right for a cause, which may be several
-// joined by " + ", commas or "and". A cause that no resource is right for has none.
+// joined by " + ", commas or "and". A cause that no resource is right for has
+// none; one that is not known is an error, unless another one beside it is.
 func (m *Mapping) answers(cause string) ([]string, error) {
 	var list []string
-	for _, part := range regexp.MustCompile(`\s*(?:\+|,|\band\b)\s*`).Split(cause, -1) {
-		if part == "" {
-			continue
-		}
-		found := false
+	found := false
+	for _, part := range between.Split(cause, -1) {
 		for name, resources := range m.Detect.Causes {
 			if letters(name) == letters(part) {
 				found = true
 				list = append(list, resources...)
 			}
 		}
-		if !found {
-			return nil, fmt.Errorf("cause %q: add it to detect.causes of the mapping", part)
-		}
+	}
+	if !found {
+		return nil, fmt.Errorf("cause %q: add it to detect.causes of the mapping", cause)
 	}
 	return list, nil
 }
@@ -273,21 +275,7 @@ func mappingOf(dir string, columns []string) (*Mapping, error) {
 
 // fits reports whether all required columns are there.
 func (m *Mapping) fits(columns []string) bool {
-	for _, re := range m.requires {
-		if !anyMatch(re, columns) {
-			return false
-		}
-	}
-	return true
-}
-
-func anyMatch(re *regexp.Regexp, columns []string) bool {
-	for _, c := range columns {
-		if re.MatchString(c) {
-			return true
-		}
-	}
-	return false
+	return !slices.ContainsFunc(m.requires, func(re *regexp.Regexp) bool { return !slices.ContainsFunc(columns, re.MatchString) })
 }
 
 // Shipped are the mappings that come with the project, by name.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
@@ -135,12 +136,17 @@ func (s *Set) pairTrials(engine NewEngine) ([]trial, error) {
 		if err != nil {
 			return nil, err
 		}
+		teacher := sync.OnceValues(func() (lesson, error) { return teach(f, taught, engine) })
 		group := strings.TrimSuffix(c.File, tableSuffix)
 		for i, p := range pairs {
 			list = append(list, trial{
 				id: fmt.Sprintf("%s-%d", group, i),
 				judge: func() (outcome, error) {
-					o, err := judgePair(f, p, taught, engine)
+					learned, err := teacher()
+					if err != nil {
+						return outcome{}, err
+					}
+					o, err := judgePair(f, p, learned, engine)
 					for j := range o.judged {
 						o.judged[j].Set, o.judged[j].ID = s.Name, fmt.Sprintf("%s-%d", group, i)
 					}
@@ -164,35 +170,25 @@ func (o outcome) in(group string) outcome {
 	return o
 }
 
-// follow plays runs one after the other, as if there had been no pause.
-func (p *player) follow(f *feed, runs ...run) error {
-	for _, r := range runs {
-		shift := 0.0
-		if p.now > 0 {
-			shift = p.now + f.period - f.at[r.from]
-		}
-		if err := p.play(f, r.from, r.to, shift); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// afterwards is the pause between what was taught and a pair, seconds: nothing
-// that an engine compares with reaches back so far.
-const afterwards = 1800
-
-func judgePair(f *feed, pr pair, taught []run, engine NewEngine) (outcome, error) {
+// teach plays quiet runs to an engine.
+func teach(f *feed, taught []run, engine NewEngine) (lesson, error) {
 	p := player{engine: engine()}
 	if err := p.follow(f, taught...); err != nil {
+		return lesson{}, err
+	}
+	return p.lesson()
+}
+
+func judgePair(f *feed, pr pair, l lesson, engine NewEngine) (outcome, error) {
+	p, err := l.recalled(engine)
+	if err != nil {
 		return outcome{}, err
 	}
-	p.tick(p.now + afterwards)
-	if err := p.follow(f, pr.before); err != nil {
+	if err = p.follow(f, pr.before); err != nil {
 		return outcome{}, err
 	}
 	onset := p.now
-	if err := p.follow(f, pr.after); err != nil {
+	if err = p.follow(f, pr.after); err != nil {
 		return outcome{}, err
 	}
 	v, err := p.ask(f, onset, p.now)

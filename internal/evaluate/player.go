@@ -78,3 +78,42 @@ func (p *player) ask(f *feed, onset, until float64) (rootcause.Verdict, error) {
 }
 
 func second(unix float64) time.Time { return time.Unix(int64(math.Round(unix)), 0).UTC() }
+
+// follow plays runs one after the other, as if there had been no pause.
+func (p *player) follow(f *feed, runs ...run) error {
+	for _, r := range runs {
+		shift := 0.0
+		if p.now > 0 {
+			shift = p.now + f.period - f.at[r.from]
+		}
+		if err := p.play(f, r.from, r.to, shift); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lesson is what an engine remembers, and when it had learned it; none has no end.
+type lesson struct {
+	memory []byte
+	end    float64 // Unix seconds
+}
+
+// lesson is what the player's engine learned so far.
+func (p *player) lesson() (lesson, error) {
+	memory, err := p.engine.Remember()
+	return lesson{memory, p.now}, err
+}
+
+// afterwards is the pause between a lesson and a case, seconds.
+const afterwards = 3600
+
+// recalled is a player whose engine knows a lesson and has seen nothing since.
+func (l lesson) recalled(engine NewEngine) (player, error) {
+	p := player{engine: engine()}
+	if l.end == 0 {
+		return p, nil
+	}
+	p.now = l.end + afterwards
+	return p, p.engine.Recall(l.memory)
+}

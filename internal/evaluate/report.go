@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"text/tabwriter"
@@ -82,9 +83,9 @@ func (s *Set) evaluate(ctx context.Context, o Options) (SetReport, error) {
 	}
 	var done atomic.Int64
 	outcomes, err := inOrder(ctx, trials, func(t trial) (outcome, error) {
-		out, err := t.judge()
-		if err != nil {
-			return outcome{}, err
+		out, failure := t.judge()
+		if failure != nil {
+			return outcome{}, failure
 		}
 		out.seen = append(out.seen, t.compare()...)
 		out.judged = nil
@@ -249,7 +250,7 @@ func (g Group) table(w io.Writer) error {
 		if x.stat == count {
 			ci = ""
 		}
-		line := []string{"  " + x.Name, fmt.Sprint(x.Cases), figure(x, x.Value), ci}
+		line := []string{"  " + x.Name, strconv.Itoa(x.Cases), figure(x, x.Value), ci}
 		for _, m := range g.Methods[1:] {
 			i := slices.IndexFunc(m.Measures, func(y Measure) bool { return y.Name == x.Name })
 			if i < 0 {

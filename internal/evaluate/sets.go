@@ -120,9 +120,9 @@ func openSet(dir string) (*Set, error) {
 	cases, err := readCases(filepath.Join(dir, casesFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		files, err := filepath.Glob(filepath.Join(dir, "*"+tableSuffix))
-		if err != nil {
-			return nil, err
+		files, bad := filepath.Glob(filepath.Join(dir, "*"+tableSuffix))
+		if bad != nil {
+			return nil, bad
 		}
 		for _, file := range files { // sorted
 			name := filepath.Base(file)
