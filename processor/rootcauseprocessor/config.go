@@ -26,6 +26,9 @@ type Config struct {
 	Services []ServiceConfig `mapstructure:"services"`
 	// Objectives are latencies that a service may not exceed.
 	Objectives []ObjectiveConfig `mapstructure:"objectives"`
+	// Params is the path of a file with other numbers for the engine; empty for
+	// the shipped ones.
+	Params string `mapstructure:"params"`
 	// Journal keeps all facts in a file, for a replay.
 	Journal configoptional.Optional[JournalConfig] `mapstructure:"journal"`
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/otel-culprit/culprit/internal/catalog/files"
 	"github.com/otel-culprit/culprit/internal/fact"
 	"github.com/otel-culprit/culprit/internal/journal"
+	"github.com/otel-culprit/culprit/internal/params"
 	"github.com/otel-culprit/culprit/internal/rootcause"
 	"github.com/otel-culprit/culprit/processor/rootcauseprocessor/internal/metadata"
 )
@@ -44,7 +45,7 @@ func replayed(t *testing.T, facts iter.Seq2[fact.Fact, error]) []told {
 	tools, err := files.Default()
 	require.NoError(t, err)
 	var sink consumertest.LogsSink
-	for e, err := range rootcause.Replay(rootcause.New(rootcause.DefaultParams(), tools), facts) {
+	for e, err := range rootcause.Replay(rootcause.New(params.Default(), tools), facts) {
 		require.NoError(t, err)
 		require.NoError(t, sink.ConsumeLogs(t.Context(), newLogs([]rootcause.Event{e})))
 	}
