@@ -30,6 +30,7 @@ func TestConfig(t *testing.T) {
 		LatencyMetrics: []string{"nginx.request.duration"},
 		Services:       []ServiceConfig{{Name: "shop", Processes: []string{"nginx", "php-fpm.service"}}},
 		Objectives:     []ObjectiveConfig{{Service: "shop", Latency: 300 * time.Millisecond}},
+		Params:         "/etc/otelcol-culprit/params.yaml",
 		Journal:        configoptional.Some(JournalConfig{Path: "/var/lib/otelcol-culprit/journal", MaxSizeMiB: 512}),
 	}, load("rootcause/all"))
 }
