@@ -317,8 +317,8 @@ func (h *history) all(service string) []explanation {
 // foot says what all of it rests on.
 func (x explaining) foot(p *page, explained int) {
 	if explained == 0 {
-		p.line(0, "No verdict was told. Ask about a moment with --at.")
+		p.line("No verdict was told. Ask about a moment with --at.")
 	}
-	p.line(0, fmt.Sprintf("Parameters: %s: %s.", cmp.Or(x.path, "the shipped ones"), x.provenance))
-	p.line(0, fmt.Sprintf("Read %v.", x.facts))
+	p.line(fmt.Sprintf("Parameters: %s: %s.", cmp.Or(x.path, "the shipped ones"), x.provenance))
+	p.line(fmt.Sprintf("Read %v.", x.facts))
 }

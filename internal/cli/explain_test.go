@@ -19,7 +19,7 @@ import (
 func TestMoments(t *testing.T) {
 	berlin := time.FixedZone("CET", 3600)
 	before := time.Local
-	time.Local = berlin //nolint:gosmopolitan // the zone of the person who asks is what is tested
+	time.Local = berlin
 	t.Cleanup(func() { time.Local = before })
 	night := covered{time.Date(2026, 11, 21, 22, 0, 0, 2e8, berlin), time.Date(2026, 11, 22, 4, 0, 0, 0, berlin)}
 	for text, want := range map[string]string{
@@ -88,7 +88,7 @@ func TestAPageIsPlainAndNarrow(t *testing.T) {
 	require.Contains(t, out.String(), "     +5.00 score    +3.00 before any evidence, +2.00 from it\n")
 	for line := range strings.Lines(out.String()) {
 		longest := 0
-		for _, word := range strings.Fields(line) {
+		for word := range strings.FieldsSeq(line) {
 			longest = max(longest, utf8.RuneCountInString(word))
 		}
 		if longest < 60 && !strings.Contains(line, "renice") {

@@ -86,11 +86,10 @@ func (c covered) parse(text string) (at time.Time, ok bool) {
 		}
 		return c.from.Add(after), true
 	}
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return at, true
-	}
-	if at, err := time.ParseInLocation(time.DateTime, text, time.Local); err == nil {
-		return at, true
+	for _, layout := range []string{time.RFC3339, time.DateTime} {
+		if whole, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return whole, true
+		}
 	}
 	for _, layout := range []string{time.TimeOnly, "15:04"} {
 		clock, err := time.Parse(layout, text)

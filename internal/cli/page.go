@@ -46,11 +46,11 @@ type page struct {
 
 func newPage(w io.Writer) *page { return &page{out: w, width: columns(w)} }
 
-// line wraps a text; what begins in a column goes on there. A no-break space
-// keeps a number with its unit.
-func (p *page) line(column int, text string) { p.hang("", column, text) }
+// line wraps a text.
+func (p *page) line(text string) { p.hang("", 0, text) }
 
-// hang wraps a text after what stands before its column.
+// hang wraps a text from a column on, after what stands before it. A no-break
+// space keeps a number with its unit.
 func (p *page) hang(before string, column int, text string) {
 	line := before + strings.Repeat(" ", max(0, column-utf8.RuneCountInString(before)))
 	length := utf8.RuneCountInString(line)
@@ -141,11 +141,11 @@ func (e explanation) happened(p *page) {
 	service := serviceOf(v)
 	switch {
 	case e.episode.ID == "":
-		p.line(0, fmt.Sprintf("%s: as if it had been slow from %s to %s %s", service, stamp(v.Onset), stamp(v.At), zone(v.At)))
+		p.line(fmt.Sprintf("%s: as if it had been slow from %s to %s %s", service, stamp(v.Onset), stamp(v.At), zone(v.At)))
 	case v.End.IsZero():
-		p.line(0, fmt.Sprintf("%s: slow since %s %s, as seen at %s", service, stamp(v.Onset), zone(v.Onset), stamp(v.At)))
+		p.line(fmt.Sprintf("%s: slow since %s %s, as seen at %s", service, stamp(v.Onset), zone(v.Onset), stamp(v.At)))
 	default:
-		p.line(0, fmt.Sprintf("%s: slow from %s to %s %s, %s", service, stamp(v.Onset), stamp(v.End), zone(v.Onset), report.Duration(v.End.Sub(v.Onset))))
+		p.line(fmt.Sprintf("%s: slow from %s to %s %s, %s", service, stamp(v.Onset), stamp(v.End), zone(v.Onset), report.Duration(v.End.Sub(v.Onset))))
 	}
 	now := v // while it was slow: at the end, the latency is good again
 	for _, t := range e.told {

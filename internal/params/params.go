@@ -89,7 +89,7 @@ func Write(w io.Writer, p rootcause.Params, provenance Provenance) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := Read(bytes.NewReader(text)); err != nil {
+	if _, _, err = Read(bytes.NewReader(text)); err != nil {
 		return fmt.Errorf("parameters that could not be read back: %w", err)
 	}
 	_, err = w.Write(text)

@@ -148,7 +148,7 @@ type Suspect struct {
 	Resource    Shared          `json:"resource,omitzero"`
 	Workload    backup.Workload `json:"workload"`      // zero unless Cause is Contention
 	Tool        string          `json:"tool,omitzero"` // backup tool of the workload, if it is one
-	Score       float64         `json:"score"` // the prior of its kind and the weights of its evidence
+	Score       float64         `json:"score"`         // the prior of its kind and the weights of its evidence
 	Probability float64         `json:"probability"`
 	Evidence    []Evidence      `json:"evidence"`
 }
