@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/otel-culprit/culprit/internal/catalog/files"
+	"github.com/otel-culprit/culprit/internal/params"
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
 
@@ -71,7 +72,8 @@ func newRoot(s streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "culprit",
 		Short: "Tells which backup, traffic surge or disk slowed the web site",
-		Long: "culprit demonstrates what otelcol-culprit finds, and replays and pictures its journals.\n" +
+		Long: "culprit demonstrates what otelcol-culprit finds, and replays, explains and\n" +
+			"pictures its journals.\n" +
 			"The collector itself is otelcol-culprit.",
 		Version:       version(),
 		SilenceErrors: true,
@@ -81,7 +83,7 @@ func newRoot(s streams) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newDemo(s), newReport(s), newReplay(s), newEval(s), newSite())
+	root.AddCommand(newDemo(s), newReport(s), newReplay(s), newExplain(s), newEval(s), newSite())
 	for _, cmd := range root.Commands() {
 		cmd.Args = asUsage(cmd.Args)
 	}
@@ -106,11 +108,28 @@ func version() string {
 	return "(devel)"
 }
 
-// newEngine is the shipped engine without a past.
-func newEngine() (*rootcause.Engine, error) {
+// setup is an engine without a past, with what its numbers rest on.
+type setup struct {
+	engine     *rootcause.Engine
+	params     rootcause.Params
+	provenance params.Provenance
+}
+
+// newSetup reads the numbers from the file at path; if it is empty, they are the
+// shipped ones.
+func newSetup(path string) (setup, error) {
+	numbers, provenance, err := params.Open(path)
+	if err != nil {
+		return setup{}, fmt.Errorf("--params: %w", err)
+	}
 	catalog, err := files.Default()
 	if err != nil {
-		return nil, err
+		return setup{}, err
 	}
-	return rootcause.New(rootcause.DefaultParams(), catalog), nil
+	return setup{rootcause.New(numbers, catalog), numbers, provenance}, nil
+}
+
+// takeParams gives a command the flag --params.
+func takeParams(cmd *cobra.Command) *string {
+	return cmd.Flags().String("params", "", "file with other numbers for the engine (default: the shipped ones)")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
+var update = flag.Bool("update", false, "write the expected output in testdata anew")
+
 // TestScripts plays testdata/*.txtar: what a person types, and what comes of it.
 func TestScripts(t *testing.T) {
 	night := nightJournal(t)
@@ -29,6 +32,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
 			return writeJournals(env.WorkDir, night)

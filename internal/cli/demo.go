@@ -73,7 +73,11 @@ func writeDemoPage(ctx context.Context, journal, html string, truth []lab.Truth)
 	for _, t := range truth {
 		acts = append(acts, report.Act{Name: t.Name, Text: t.Text, Start: t.From, End: t.To})
 	}
-	return writePage(ctx, journals(journal), html, report.Input{Title: "A backup, a surge, and who was to blame", Acts: acts})
+	with, err := newSetup("")
+	if err != nil {
+		return err
+	}
+	return writePage(ctx, journals(journal), html, report.Input{Title: "A backup, a surge, and who was to blame", Acts: acts, Engine: with.engine})
 }
 
 // newSite is the demo's web site, a process of its own so that it can be

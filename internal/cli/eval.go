@@ -8,6 +8,7 @@ import (
 
 	"github.com/otel-culprit/culprit/internal/catalog/files"
 	"github.com/otel-culprit/culprit/internal/evaluate"
+	"github.com/otel-culprit/culprit/internal/params"
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
 
@@ -15,6 +16,7 @@ func newEval(s streams) *cobra.Command {
 	var asJSON bool
 	var names []string
 	resamples := 2000
+	var path *string
 	cmd := &cobra.Command{
 		Use:   "eval DIR",
 		Short: "Judge the engine on folders of labelled incidents",
@@ -35,12 +37,16 @@ func newEval(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			numbers, _, err := params.Open(*path)
+			if err != nil {
+				return fmt.Errorf("--params: %w", err)
+			}
 			catalog, err := files.Default()
 			if err != nil {
 				return err
 			}
 			report, err := evaluate.Evaluate(cmd.Context(), sets, evaluate.Options{
-				Engine:    func() *rootcause.Engine { return rootcause.New(rootcause.DefaultParams(), catalog) },
+				Engine:    func() *rootcause.Engine { return rootcause.New(numbers, catalog) },
 				Resamples: resamples,
 				Progress: func(set string, done, total int) {
 					if done%100 == 0 || done == total {
@@ -57,6 +63,7 @@ func newEval(s streams) *cobra.Command {
 			return report.WriteText(s.out)
 		},
 	}
+	path = takeParams(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object with all figures")
 	cmd.Flags().StringSliceVar(&names, "set", nil, "judge only the set of this name; may be repeated")
 	cmd.Flags().IntVar(&resamples, "resamples", resamples, "draws of the bootstrap for each interval")

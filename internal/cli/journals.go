@@ -7,12 +7,16 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/otel-culprit/culprit/internal/fact"
 	"github.com/otel-culprit/culprit/internal/journal"
+	"github.com/otel-culprit/culprit/internal/params"
+	"github.com/otel-culprit/culprit/internal/report"
+	"github.com/otel-culprit/culprit/internal/rootcause"
 )
 
 // source is the journals that a command reads.
@@ -20,6 +24,7 @@ type source struct {
 	paths []string // oldest first
 	facts int      // read so far
 	cut   error    // set when a journal ended in the middle of a line
+	marks []string // what is said of the live engine's numbers, where they were not the shipped ones
 }
 
 // journals takes the files that a user named. If it is a single one that was
@@ -47,10 +52,26 @@ func (s *source) all(ctx context.Context) iter.Seq2[fact.Fact, error] {
 				s.cut = err
 			case err == nil:
 				s.facts++
+				s.note(f)
 			}
 			if !yield(f, err) {
 				return
 			}
+		}
+	}
+}
+
+func (s *source) note(f fact.Fact) {
+	if m, ok := f.(fact.Mark); ok && m.Name == params.MarkName && !slices.Contains(s.marks, m.Text) {
+		s.marks = append(s.marks, m.Text)
+	}
+}
+
+// warn says so if the live engine had other numbers than those given.
+func (s *source) warn(w io.Writer, p rootcause.Params) {
+	for _, mark := range s.marks {
+		if !params.Remarked(mark, p) {
+			_, _ = fmt.Fprintf(w, "culprit: the live run had other parameters (%s): name their file with --params to get what it said\n", report.Clean(mark, 200))
 		}
 	}
 }

@@ -71,6 +71,9 @@ func requests(at time.Time, random *rand.Rand, usual float64) fact.Latency {
 	return f
 }
 
+// otherParams is what a live run with other numbers of the engine notes.
+const otherParams = `{"kind":"mark","fact":{"at":1795226401000000000,"name":"rootcause.params","text":"0123456789ab /etc/params.yaml"}}` + "\n"
+
 // writeJournals writes a journal in all the states in which a person may have it.
 func writeJournals(dir string, text []byte) error {
 	half := bytes.LastIndexByte(text[:len(text)/2], '\n') + 1
@@ -92,6 +95,7 @@ func writeJournals(dir string, text []byte) error {
 		"cut.jsonl":       text[:len(text)-10],
 		"cut.jsonl.gz":    packed.Bytes()[:packed.Len()/2],
 		"quiet.jsonl":     text[:len(text)/10],
+		"other.jsonl":     append(bytes.Clone(header), append([]byte(otherParams), text[len(header):]...)...),
 		"no-journal.txt":  []byte("dear diary\n"),
 		"empty.jsonl":     nil,
 	} {

@@ -14,26 +14,30 @@ import (
 const rotatedHelp = "If one journal is named and was rotated, its older half (JOURNAL.1) is read first."
 
 func newReplay(s streams) *cobra.Command {
-	var asJSON bool
+	var (
+		asJSON bool
+		path   *string
+	)
 	cmd := &cobra.Command{
 		Use:   "replay JOURNAL...",
 		Short: "Run the engine on a journal and print what it says",
 		Long: "replay feeds journals of facts, in the order given, to the engine and prints each window,\n" +
-			"episode and verdict. The same journal always gives the same output.\n" + rotatedHelp,
+			"episode and verdict. The same journal always gives the same output,\n" +
+			"and what the live run said: if that had other parameters, name their file with --params.\n" + rotatedHelp,
 		Example: "  culprit replay /var/lib/otelcol-culprit/journal.jsonl --json",
 		Args:    someJournals,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			engine, err := newEngine()
+			with, err := newSetup(*path)
 			if err != nil {
 				return err
 			}
 			show := say
 			if asJSON {
-				show = encode
+				show = WriteEvent
 			}
 			facts := journals(args...)
 			var said int
-			for event, err := range rootcause.Replay(engine, facts.all(cmd.Context())) {
+			for event, err := range rootcause.Replay(with.engine, facts.all(cmd.Context())) {
 				if err != nil {
 					return err
 				}
@@ -42,16 +46,19 @@ func newReplay(s streams) *cobra.Command {
 				}
 				said++
 			}
+			facts.warn(s.err, with.params)
 			// Standard output is for events alone, so that it can be compared.
 			_, err = fmt.Fprintf(s.err, "Read %v, %d events.\n", facts, said)
 			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line, with all evidence")
+	path = takeParams(cmd)
 	return cmd
 }
 
-func encode(w io.Writer, event rootcause.Event) error {
+// WriteEvent writes an event as one line of JSON.
+func WriteEvent(w io.Writer, event rootcause.Event) error {
 	var kind string
 	switch event.(type) {
 	case rootcause.Window:
@@ -61,6 +68,10 @@ func encode(w io.Writer, event rootcause.Event) error {
 	case rootcause.Verdict:
 		kind = "verdict"
 	}
+	return writeObject(w, kind, event)
+}
+
+func writeObject(w io.Writer, kind string, event rootcause.Event) error {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false) // remedies are commands, to be copied
 	return out.Encode(struct {

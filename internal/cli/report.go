@@ -13,7 +13,10 @@ import (
 )
 
 func newReport(s streams) *cobra.Command {
-	var output, title string
+	var (
+		output, title string
+		path          *string
+	)
 	cmd := &cobra.Command{
 		Use:   "report JOURNAL...",
 		Short: "Draw a journal as one HTML page that needs no network",
@@ -27,9 +30,14 @@ func newReport(s streams) *cobra.Command {
 				return err
 			}
 			facts := journals(args...)
-			if err = writePage(cmd.Context(), facts, where, report.Input{Title: title}); err != nil {
+			with, err := newSetup(*path)
+			if err != nil {
 				return err
 			}
+			if err = writePage(cmd.Context(), facts, where, report.Input{Title: title, Engine: with.engine}); err != nil {
+				return err
+			}
+			facts.warn(s.err, with.params)
 			if facts.cut != nil {
 				_, _ = fmt.Fprintf(s.err, "culprit: %v; the page shows what was before\n", facts.cut)
 			}
@@ -39,6 +47,7 @@ func newReport(s streams) *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "culprit-report.html", "where the page is written")
 	cmd.Flags().StringVar(&title, "title", "", "title of the page")
+	path = takeParams(cmd)
 	return cmd
 }
 
@@ -65,9 +74,6 @@ func place(output string) (string, error) {
 // writePage makes a page of journals. A page is whole or not there: it is
 // written beside its place and moved there when it is done.
 func writePage(ctx context.Context, facts *source, output string, in report.Input) (err error) {
-	if in.Engine, err = newEngine(); err != nil {
-		return err
-	}
 	in.Facts = facts.all(ctx)
 	tmp, err := os.CreateTemp(filepath.Dir(output), ".culprit-report-*")
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-culprit/culprit/internal/catalog/files"
+	"github.com/otel-culprit/culprit/internal/params"
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
 
@@ -19,7 +20,7 @@ func shippedEngine(t *testing.T) NewEngine {
 	t.Helper()
 	catalog, err := files.Default()
 	require.NoError(t, err)
-	return func() *rootcause.Engine { return rootcause.New(rootcause.DefaultParams(), catalog) }
+	return func() *rootcause.Engine { return rootcause.New(params.Default(), catalog) }
 }
 
 // zip writes a packed file.

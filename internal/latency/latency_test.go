@@ -11,6 +11,7 @@ import (
 
 	"github.com/otel-culprit/culprit/internal/fact"
 	"github.com/otel-culprit/culprit/internal/latency"
+	"github.com/otel-culprit/culprit/internal/params"
 )
 
 func bucket(low, high, count float64) fact.Bucket {
@@ -133,7 +134,7 @@ func feed(s *latency.Signal, second int64, n, seconds, oldest float64) {
 func TestASilentServiceIsNotFast(t *testing.T) {
 	for name, oldest := range map[string]float64{"silence": 0, "unfinished requests": 1} {
 		t.Run(name, func(t *testing.T) {
-			s := latency.NewSignal("server", 0, latency.DefaultParams())
+			s := latency.NewSignal("server", 0, params.Default().Latency)
 			for second := int64(1); second <= 60; second++ {
 				feed(s, second, 50, 0.010, 0)
 			}
@@ -150,7 +151,7 @@ func TestASilentServiceIsNotFast(t *testing.T) {
 }
 
 func TestASiteThatRefusesIsNotFast(t *testing.T) {
-	s := latency.NewSignal("probe", 0, latency.DefaultParams())
+	s := latency.NewSignal("probe", 0, params.Default().Latency)
 	for second := int64(1); second <= 60; second++ {
 		feed(s, second, 1, 0.010, 0)
 	}
@@ -166,7 +167,7 @@ func TestASiteThatRefusesIsNotFast(t *testing.T) {
 }
 
 func TestAFewMillisecondsAreNoIncident(t *testing.T) {
-	s := latency.NewSignal("server", 0, latency.DefaultParams())
+	s := latency.NewSignal("server", 0, params.Default().Latency)
 	for second := int64(1); second <= 60; second++ {
 		feed(s, second, 50, 0.004, 0)
 	}
@@ -177,7 +178,7 @@ func TestAFewMillisecondsAreNoIncident(t *testing.T) {
 }
 
 func TestAnEpisodeClosesAfterHalfAMinute(t *testing.T) {
-	s := latency.NewSignal("server", 0, latency.DefaultParams())
+	s := latency.NewSignal("server", 0, params.Default().Latency)
 	at := int64(0)
 	seconds := func(n int, value float64) {
 		for range n {
@@ -199,7 +200,7 @@ func TestAnEpisodeClosesAfterHalfAMinute(t *testing.T) {
 }
 
 func TestADayOfWorseLatencyIsTheNewUsual(t *testing.T) {
-	s := latency.NewSignal("server", 0, latency.DefaultParams())
+	s := latency.NewSignal("server", 0, params.Default().Latency)
 	for second := int64(1); second <= 60; second++ {
 		feed(s, second, 50, 0.010, 0)
 	}
@@ -211,7 +212,7 @@ func TestADayOfWorseLatencyIsTheNewUsual(t *testing.T) {
 }
 
 func TestCoarseReadingsMeanTheSame(t *testing.T) {
-	s := latency.NewSignal("server", 0, latency.DefaultParams())
+	s := latency.NewSignal("server", 0, params.Default().Latency)
 	at := int64(0)
 	minute := func(value float64) {
 		at += 60
@@ -229,7 +230,7 @@ func TestCoarseReadingsMeanTheSame(t *testing.T) {
 }
 
 func TestAnObjectiveIsAnAlarmWithoutABaseline(t *testing.T) {
-	s := latency.NewSignal("server", 0.3, latency.DefaultParams())
+	s := latency.NewSignal("server", 0.3, params.Default().Latency)
 	for second := int64(1); second <= 6; second++ {
 		feed(s, second, 50, 0.5, 0)
 	}
@@ -238,7 +239,7 @@ func TestAnObjectiveIsAnAlarmWithoutABaseline(t *testing.T) {
 }
 
 func TestLoadShare(t *testing.T) {
-	s := latency.NewSignal("server", 0, latency.DefaultParams())
+	s := latency.NewSignal("server", 0, params.Default().Latency)
 	at := int64(0)
 	seconds := func(n int, rate, value float64) {
 		for range n {

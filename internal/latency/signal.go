@@ -9,7 +9,8 @@ import (
 	"github.com/otel-culprit/culprit/internal/fact"
 )
 
-// Params are the numbers of a Signal; times are in seconds.
+// Params are the numbers of a Signal; times are in seconds. Package params has the
+// shipped ones.
 type Params struct {
 	Quantile    float64 // of completed requests, such as 0.95
 	MinRequests float64 // pooled over recent facts until a quantile is taken
@@ -28,15 +29,6 @@ type Params struct {
 	Pause       int64   // seconds that part two bad times of one alarm
 	AcceptAfter int64   // seconds of alarm after which worse is the new usual
 	Missed      float64 // requests that should have come until silence is a stall
-}
-
-// DefaultParams are those of the project's measurements.
-func DefaultParams() Params {
-	return Params{
-		Quantile: 0.95, MinRequests: 20, MaxPool: 10, HalfLife: 7 * 24 * 3600,
-		Clip: 4, Drift: 0.5, Threshold: 10, Hold: 2,
-		MinRatio: 1.3, MinRise: 0.010, CloseSigma: 1, CloseAfter: 30, BadSigma: 2, BadOver: 5, Pause: 10, AcceptAfter: 24 * 3600, Missed: 10,
-	}
 }
 
 // Signal follows one latency signal of one service: its indicator, baseline and

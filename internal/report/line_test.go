@@ -89,7 +89,7 @@ func TestScales(t *testing.T) {
 	}
 	for _, hi := range []float64{0.011, 0.05, 1, 60} {
 		s := logScale(0.01, hi)
-		n := len(s.logTicks(seconds))
+		n := len(s.logTicks(Seconds))
 		require.GreaterOrEqual(t, n, 2, hi)
 		require.LessOrEqual(t, n, 8, hi)
 	}
@@ -107,13 +107,13 @@ func TestLabelsCoverNoOther(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	for got, want := range map[string]string{
-		seconds(0.00034): "340\u00a0µs", seconds(0.0853): "85.3\u00a0ms", seconds(0.9999): "1\u00a0s", seconds(12.34): "12.3\u00a0s", seconds(125): "2\u00a0min 5\u00a0s",
-		seconds(math.NaN()): "unknown", duration(90 * time.Second): "90\u00a0s", duration(3*time.Hour + 20*time.Minute): "3\u00a0h 20\u00a0min",
+		Seconds(0.00034): "340\u00a0µs", Seconds(0.0853): "85.3\u00a0ms", Seconds(0.9999): "1\u00a0s", Seconds(12.34): "12.3\u00a0s", Seconds(125): "2\u00a0min 5\u00a0s",
+		Seconds(math.NaN()): "unknown", Duration(90 * time.Second): "90\u00a0s", Duration(3*time.Hour + 20*time.Minute): "3\u00a0h 20\u00a0min",
 		bytes(0): "0\u00a0B", bytes(999.6): "1\u00a0kB", bytes(1.5e9): "1.5\u00a0GB",
-		percent(0.999): "over 99\u00a0%", percent(0.001): "under 1\u00a0%", percent(0.5): "50\u00a0%",
-		quantity(2, "s"): "2\u00a0s", quantity(3, "{error}"): "3\u00a0errors", quantity(0.5, "1"): "0.5", quantity(1.5, "{cpu}"): "1.5\u00a0CPUs",
-		sentence("it rose"): "It rose.", sentence("tar rose", "tar"): "tar rose.", sentence(""): "",
-		clean("a\nb", 10): "a b", clean("abcdef", 4): "abc…", factor(6.94): "6.9 times", factor(41.2): "41 times",
+		Percent(0.999): "over 99\u00a0%", Percent(0.001): "under 1\u00a0%", Percent(0.5): "50\u00a0%",
+		Quantity(2, "s"): "2\u00a0s", Quantity(3, "{error}"): "3\u00a0errors", Quantity(0.5, "1"): "0.5", Quantity(1.5, "{cpu}"): "1.5\u00a0CPUs",
+		Sentence("it rose"): "It rose.", Sentence("tar rose", "tar"): "tar rose.", Sentence(""): "",
+		Clean("a\nb", 10): "a b", Clean("abcdef", 4): "abc…", factor(6.94): "6.9 times", factor(41.2): "41 times",
 		toolName("restic", "restic (PID 7)"): "restic (PID 7)", toolName("restic", "nightly.service"): "restic in nightly.service",
 	} {
 		require.Equal(t, want, got)

@@ -102,7 +102,7 @@ func newPage(in Input, s *story) *page {
 	sp := s.span()
 	b := builder{story: s, span: sp, withHost: len(s.hosts()) > 1}
 	b.colours = newColours(s)
-	p := &page{Caption: clean(in.Title, 120), Notices: b.notices()}
+	p := &page{Caption: Clean(in.Title, 120), Notices: b.notices()}
 	for i, v := range s.verdicts {
 		if i == maxVerdicts {
 			p.More = count(len(s.verdicts)-maxVerdicts, "more verdict is", "more verdicts are") + " not shown."
@@ -145,7 +145,7 @@ func (b *builder) notices() []string {
 	case errors.Is(b.broken, io.ErrUnexpectedEOF):
 		list = append(list, "The journal ends in the middle of a fact, as after a crash. What came before it is complete.")
 	default:
-		list = append(list, "The journal could not be read to its end: "+sentence(b.broken.Error()))
+		list = append(list, "The journal could not be read to its end: "+Sentence(b.broken.Error()))
 	}
 	if b.refused > 0 {
 		were := "were"
@@ -153,7 +153,7 @@ func (b *builder) notices() []string {
 			were = "was"
 		}
 		list = append(list, fmt.Sprintf("The engine refused %s, which %s left out; the first reason: %s",
-			count(b.refused, "fact", "facts"), were, sentence(b.refusal.Error())))
+			count(b.refused, "fact", "facts"), were, Sentence(b.refusal.Error())))
 	}
 	return list
 }
@@ -225,7 +225,7 @@ func (b *builder) period() string {
 	if from.Format(time.DateOnly) == to.Format(time.DateOnly) {
 		layout = time.TimeOnly
 	}
-	return fmt.Sprintf("%s to %s UTC (%s)", from.Format("Mon Jan 2 2006, 15:04:05"), to.Format(layout), duration(to.Sub(from)))
+	return fmt.Sprintf("%s to %s UTC (%s)", from.Format("Mon Jan 2 2006, 15:04:05"), to.Format(layout), Duration(to.Sub(from)))
 }
 
 func (b *builder) counts() string {
@@ -252,7 +252,7 @@ func (b *builder) backupName(w rootcause.Window) string {
 }
 
 func toolName(tool, workload string) string {
-	tool = clean(tool, nameLength)
+	tool = Clean(tool, nameLength)
 	switch {
 	case tool == "" || workload == tool || strings.HasPrefix(workload, tool+" ") || strings.HasPrefix(workload, tool+"."):
 		return workload
@@ -272,7 +272,7 @@ func (b *builder) lasted(start, end time.Time) string {
 	if end.IsZero() {
 		end = b.span.end
 	}
-	return duration(end.Sub(start))
+	return Duration(end.Sub(start))
 }
 
 func (b *builder) act(a Act) act {
@@ -280,29 +280,29 @@ func (b *builder) act(a Act) act {
 	if !a.End.IsZero() {
 		when = b.interval(a.Start, a.End)
 	}
-	return act{Name: clean(a.Name, nameLength), Text: sentence(a.Text), When: when, Harm: a.Harm}
+	return act{Name: Clean(a.Name, nameLength), Text: Sentence(a.Text), When: when, Harm: a.Harm}
 }
 
 func (b *builder) verdict(i int, st verdictStory) verdict {
 	v := st.final()
 	out := verdict{
 		Anchor: fmt.Sprintf("verdict-%d", i+1),
-		Claim:  claim(v, b.withHost),
+		Claim:  Claim(v, b.withHost),
 		State:  v.State.String(),
 		Class:  "plain",
 		Where:  victimName(v.Victim),
 		Facts:  b.numbers(st),
 	}
 	if v.Victim.Host != "" {
-		out.Where += " on " + clean(v.Victim.Host, nameLength)
+		out.Where += " on " + Clean(v.Victim.Host, nameLength)
 	}
-	names := workloadNames(v)
+	names := WorkloadNames(v)
 	if len(v.Suspects) > 0 {
 		top := v.Top()
 		if v.State != rootcause.StateUnknown {
 			out.Class = b.colours.ofSuspect(top)
 		}
-		out.Sure, out.Width = percent(top.Probability), width(top.Probability)
+		out.Sure, out.Width = Percent(top.Probability), width(top.Probability)
 		if v.State == rootcause.StateUnknown {
 			out.Rival, out.Sure = b.suspicion(v), ""
 		} else {
@@ -322,7 +322,7 @@ func (b *builder) verdict(i int, st verdictStory) verdict {
 	}
 	b.rank(&out, v, names)
 	for _, m := range v.Missing[:min(len(v.Missing), maxItems)] {
-		out.Missing = append(out.Missing, sentence(m, names...))
+		out.Missing = append(out.Missing, Sentence(m, names...))
 	}
 	for _, r := range v.Remedies[:min(len(v.Remedies), maxItems)] {
 		out.Remedies = append(out.Remedies, newRemedy(r, names))
@@ -348,7 +348,7 @@ func (b *builder) surerBefore(st verdictStory) string {
 	}
 	top := best.Top()
 	return fmt.Sprintf("At %s it was surer: %s, %s (%s).", b.span.clock(best.At),
-		explanation(top, victimName(final.Victim), b.withHost), percent(top.Probability), best.State)
+		Explanation(top, victimName(final.Victim), b.withHost), Percent(top.Probability), best.State)
 }
 
 // suspicion tells what came closest where no cause stands out.
@@ -357,12 +357,13 @@ func (b *builder) suspicion(v rootcause.Verdict) string {
 		if s.Cause == rootcause.UnknownCause {
 			continue
 		}
-		return fmt.Sprintf("What comes closest: %s, %s.", explanation(s, victimName(v.Victim), b.withHost), percent(s.Probability))
+		return fmt.Sprintf("What comes closest: %s, %s.", Explanation(s, victimName(v.Victim), b.withHost), Percent(s.Probability))
 	}
 	return ""
 }
 
-func workloadNames(v rootcause.Verdict) []string {
+// WorkloadNames are the names in a verdict, which Sentence leaves as they are.
+func WorkloadNames(v rootcause.Verdict) []string {
 	names := []string{v.Victim.Service}
 	for _, s := range v.Suspects {
 		names = append(names, s.Workload.Name)
@@ -387,12 +388,12 @@ func (b *builder) numbers(st verdictStory) []labelled {
 	if v.End.IsZero() {
 		list = append(list, labelled{Label: "Lasted", Value: b.lasted(v.Onset, v.End), Note: "and still slow at the end"})
 	} else {
-		list = append(list, labelled{Label: "Lasted", Value: duration(v.End.Sub(v.Onset)), Note: "until " + b.span.clock(v.End)})
+		list = append(list, labelled{Label: "Lasted", Value: Duration(v.End.Sub(v.Onset)), Note: "until " + b.span.clock(v.End)})
 	}
 	if worst := b.worst(st); worst > 0 {
-		l := labelled{Label: "Latency at worst", Value: seconds(worst)}
+		l := labelled{Label: "Latency at worst", Value: Seconds(worst)}
 		if v.Baseline > 0 {
-			l.Note = fmt.Sprintf("%s the usual %s", factor(worst/v.Baseline), seconds(v.Baseline))
+			l.Note = fmt.Sprintf("%s the usual %s", factor(worst/v.Baseline), Seconds(v.Baseline))
 		}
 		list = append(list, l)
 	}
@@ -406,7 +407,7 @@ func (b *builder) numbers(st verdictStory) []labelled {
 		list = append(list, labelled{Label: "Requests", Value: digits(busiest) + "/s", Note: "usually " + digits(v.UsualRate) + "/s"})
 	}
 	if v.State != rootcause.StateUnknown {
-		list = append(list, labelled{Label: "Verdict after", Value: duration(st.decided().Sub(v.Onset)), Note: "at " + b.span.clock(st.decided())})
+		list = append(list, labelled{Label: "Verdict after", Value: Duration(st.decided().Sub(v.Onset)), Note: "at " + b.span.clock(st.decided())})
 	}
 	return list
 }
@@ -433,7 +434,7 @@ func reasons(s rootcause.Suspect, names []string) []string {
 	var list []string
 	for _, ev := range byWeight(s.Evidence) {
 		if ev.Weight > 0 && len(list) < 2 {
-			list = append(list, sentence(ev.Sentence, names...))
+			list = append(list, Sentence(ev.Sentence, names...))
 		}
 	}
 	return list
@@ -460,7 +461,7 @@ func (b *builder) rival(v rootcause.Verdict, names []string) string {
 	if !ok {
 		return ""
 	}
-	text := fmt.Sprintf("Strongest rival: %s, %s.", explanation(r, victimName(v.Victim), b.withHost), percent(r.Probability))
+	text := fmt.Sprintf("Strongest rival: %s, %s.", Explanation(r, victimName(v.Victim), b.withHost), Percent(r.Probability))
 	if why := whyLost(r, names); why != "" {
 		text += " " + why
 	}
@@ -473,7 +474,7 @@ func whyLost(s rootcause.Suspect, names []string) string {
 		return ""
 	}
 	sorted := byWeight(s.Evidence)
-	return sentence(sorted[len(sorted)-1].Sentence, names...)
+	return Sentence(sorted[len(sorted)-1].Sentence, names...)
 }
 
 func (b *builder) finding(f rootcause.Backup, names []string) finding {
@@ -482,8 +483,8 @@ func (b *builder) finding(f rootcause.Backup, names []string) finding {
 		Class:       b.colours.of(f.Window.Workload),
 		Who:         toolName(f.Window.Tool, name(f.Window.Workload, b.withHost)),
 		When:        b.interval(f.Window.Start, b.endOf(f)),
-		Probability: percent(f.Probability),
-		Sentence:    sentence(f.Sentence, names...),
+		Probability: Percent(f.Probability),
+		Sentence:    Sentence(f.Sentence, names...),
 	}
 	if f.Finding == rootcause.Undecided {
 		out.Class = "plain"
@@ -505,15 +506,15 @@ func (b *builder) endOf(f rootcause.Backup) time.Time {
 func (b *builder) rank(out *verdict, v rootcause.Verdict, names []string) {
 	for i, s := range v.Suspects {
 		if i == maxSuspects {
-			out.Rest = fmt.Sprintf("%s more, none above %s.", count(len(v.Suspects)-maxSuspects, "suspect", "suspects"), percent(s.Probability))
+			out.Rest = fmt.Sprintf("%s more, none above %s.", count(len(v.Suspects)-maxSuspects, "suspect", "suspects"), Percent(s.Probability))
 			break
 		}
 		row := suspect{
-			Label: explanation(s, victimName(v.Victim), b.withHost), Percent: percent(s.Probability),
+			Label: Explanation(s, victimName(v.Victim), b.withHost), Percent: Percent(s.Probability),
 			Width: width(s.Probability), Class: "plain", Top: i == 0, Evidence: evidenceOf(s, names),
 		}
 		if s.Tool != "" {
-			row.Label += " (" + clean(s.Tool, nameLength) + " backup)"
+			row.Label += " (" + Clean(s.Tool, nameLength) + " backup)"
 		}
 		if s.Cause == rootcause.Contention {
 			row.Class = b.colours.of(s.Workload)
@@ -548,9 +549,9 @@ func evidenceOf(s rootcause.Suspect, names []string) []evidence {
 			break
 		}
 		row := evidence{
-			Name:     strings.ReplaceAll(clean(ev.Name, nameLength), "_", " "),
-			Value:    quantity(ev.Value, ev.Unit),
-			Sentence: sentence(ev.Sentence, names...),
+			Name:     strings.ReplaceAll(Clean(ev.Name, nameLength), "_", " "),
+			Value:    Quantity(ev.Value, ev.Unit),
+			Sentence: Sentence(ev.Sentence, names...),
 			Side:     "neutral",
 			Weight:   "0",
 		}
@@ -569,25 +570,18 @@ func evidenceOf(s rootcause.Suspect, names []string) []evidence {
 }
 
 func newRemedy(r rootcause.Remedy, names []string) remedy {
-	out := remedy{Title: sentence(r.Title, names...), Command: clean(r.Command, commandLength), Works: r.Works.String(), Why: sentence(r.Why, names...)}
+	out := remedy{Title: Sentence(r.Title, names...), Command: Clean(r.Command, commandLength), Works: r.Works.String(), Why: Sentence(r.Why, names...)}
 	out.Title = strings.TrimSuffix(out.Title, ".")
-	switch r.Works {
-	case rootcause.DoesWork:
-		out.Answer = "works here"
-	case rootcause.DoesNotWork:
-		out.Answer = "no use here"
-	default:
-		out.Answer = "may work"
-	}
+	out.Answer = Answer(r.Works)
 	return out
 }
 
 func (b *builder) phase(v rootcause.Verdict) phase {
-	p := phase{At: b.span.clock(v.At), After: duration(v.At.Sub(v.Onset)), What: sentence(transition(v.Reason))}
+	p := phase{At: b.span.clock(v.At), After: Duration(v.At.Sub(v.Onset)), What: Sentence(Transition(v.Reason))}
 	p.Cause = "no cause stands out"
 	if len(v.Suspects) > 0 && v.State != rootcause.StateUnknown {
-		p.Cause = explanation(v.Top(), victimName(v.Victim), b.withHost)
-		p.Sure = percent(v.Top().Probability)
+		p.Cause = Explanation(v.Top(), victimName(v.Victim), b.withHost)
+		p.Sure = Percent(v.Top().Probability)
 	}
 	return p
 }

@@ -148,7 +148,7 @@ func (b *builder) flags() []flag {
 		if at.IsZero() || at.After(b.span.end) || at.Before(b.span.start) {
 			return
 		}
-		list = append(list, dated{at, flag{X: b.span.percent(at), Label: clean(label, 32), Title: b.span.clock(at) + " " + clean(title, 200), Class: class}})
+		list = append(list, dated{at, flag{X: b.span.percent(at), Label: Clean(label, 32), Title: b.span.clock(at) + " " + Clean(title, 200), Class: class}})
 	}
 	for _, m := range b.marks {
 		add(m.At, m.Name, m.Name+": "+m.Text, "mark")
@@ -160,11 +160,11 @@ func (b *builder) flags() []flag {
 		service := victimName(v.Victim)
 		add(v.Onset, service+" slows", service+" slows down", "onset")
 		if len(v.Suspects) > 0 && v.State != rootcause.StateUnknown {
-			who := explanation(v.Top(), service, b.withHost)
+			who := Explanation(v.Top(), service, b.withHost)
 			if v.Top().Cause == rootcause.Contention {
-				who = clean(v.Top().Workload.Name, 20)
+				who = Clean(v.Top().Workload.Name, 20)
 			}
-			add(st.decided(), who+" "+v.State.String(), claim(v, b.withHost), "named")
+			add(st.decided(), who+" "+v.State.String(), Claim(v, b.withHost), "named")
 		}
 		add(v.End, "recovered", service+" recovered", "recovered")
 	}
@@ -234,24 +234,24 @@ func (b *builder) latencyLane(v *victimLines) lane {
 	sc := logScale(lo, hi)
 	title := "Latency of " + victimName(v.victim)
 	if b.withHost && v.victim.Host != "" {
-		title += " on " + clean(v.victim.Host, nameLength)
+		title += " on " + Clean(v.victim.Host, nameLength)
 	}
 	l := lane{
 		Title: title, Note: "logarithmic scale", Height: 170, Unit: "s", Log: true,
-		Lo: plain(sc.lo), Hi: plain(sc.hi), Ticks: sc.logTicks(seconds),
+		Lo: plain(sc.lo), Hi: plain(sc.hi), Ticks: sc.logTicks(Seconds),
 	}
 	if v.probed && !v.reported {
 		l.Note += ", as a probe sees it"
 	}
 	_, worst, _ := v.latency.extremes()
-	l.Desc = fmt.Sprintf("Latency over time, at worst %s.", seconds(worst))
+	l.Desc = fmt.Sprintf("Latency over time, at worst %s.", Seconds(worst))
 	if _, upper, ok := v.upper.extremes(); ok {
 		l.Band = between(&v.baseline, &v.upper, b.span, sc)
-		l.Desc += fmt.Sprintf(" The usual band ends at %s.", seconds(upper))
+		l.Desc += fmt.Sprintf(" The usual band ends at %s.", Seconds(upper))
 	}
-	l.Lines = append(l.Lines, drawn{Class: "ink", Label: "latency", Peak: "worst " + seconds(worst), Path: stroke(&v.latency, b.span, sc)})
+	l.Lines = append(l.Lines, drawn{Class: "ink", Label: "latency", Peak: "worst " + Seconds(worst), Path: stroke(&v.latency, b.span, sc)})
 	if _, base, ok := v.baseline.extremes(); ok {
-		l.Lines = append(l.Lines, drawn{Class: "usual", Label: "usual", Peak: seconds(base), Path: stroke(&v.baseline, b.span, sc)})
+		l.Lines = append(l.Lines, drawn{Class: "usual", Label: "usual", Peak: Seconds(base), Path: stroke(&v.baseline, b.span, sc)})
 	}
 	return l
 }
@@ -268,8 +268,8 @@ func (b *builder) actLane(acts []Act) lane {
 			class, tag = "act harm", "meant to harm"
 		}
 		l.Rows = append(l.Rows, labelRow(row{
-			Label: clean(a.Name, nameLength), Tag: tag, TagClass: "tag-harm",
-			Bars: []bar{b.bar(a.Start, end, class, clean(a.Text, 200))},
+			Label: Clean(a.Name, nameLength), Tag: tag, TagClass: "tag-harm",
+			Bars: []bar{b.bar(a.Start, end, class, Clean(a.Text, 200))},
 		}))
 	}
 	return l
@@ -314,7 +314,7 @@ func (b *builder) backupLane() lane {
 	for _, k := range order {
 		r := rows[k]
 		if n := len(r.Bars); n > 1 {
-			r.Label = fmt.Sprintf("%s, %d runs", toolName(k.tool, clean(k.name, nameLength)), n)
+			r.Label = fmt.Sprintf("%s, %d runs", toolName(k.tool, Clean(k.name, nameLength)), n)
 		}
 		switch {
 		case found[k]["charged"] > 0:
@@ -383,7 +383,7 @@ func (b *builder) useLane(i int, r rootcause.Shared) (lane, bool) {
 	if floor == 0 {
 		floor = 100e3
 	}
-	label := func(v float64) string { return quantity(v, unitOf(r)) }
+	label := func(v float64) string { return Quantity(v, unitOf(r)) }
 	sc, step := linearScale(highest, floor)
 	l := lane{
 		Title: useTitles[i].title, Height: 104, Unit: useTitles[i].unit, Lo: "0", Hi: plain(sc.hi),
@@ -480,15 +480,15 @@ func (b *builder) deviceLane() (lane, bool) {
 	}
 	sc, step := linearScale(peak(keys[0]), 0.001)
 	l := lane{
-		Title: "Disk, time per operation", Height: 84, Unit: "s", Lo: "0", Hi: plain(sc.hi), Ticks: sc.linearTicks(step, seconds),
-		Desc: fmt.Sprintf("How long an operation takes, at worst %s.", seconds(peak(keys[0]))),
+		Title: "Disk, time per operation", Height: 84, Unit: "s", Lo: "0", Hi: plain(sc.hi), Ticks: sc.linearTicks(step, Seconds),
+		Desc: fmt.Sprintf("How long an operation takes, at worst %s.", Seconds(peak(keys[0]))),
 	}
 	for i, k := range keys[:min(len(keys), maxDevices)] {
-		label := clean(k.device, nameLength)
+		label := Clean(k.device, nameLength)
 		if b.withHost && k.host != "" {
-			label += " on " + clean(k.host, nameLength)
+			label += " on " + Clean(k.host, nameLength)
 		}
-		l.Lines = append(l.Lines, drawn{Class: fmt.Sprintf("o%d", i), Label: label, Peak: "peak " + seconds(peak(k)), Path: stroke(b.devices[k], b.span, sc)})
+		l.Lines = append(l.Lines, drawn{Class: fmt.Sprintf("o%d", i), Label: label, Peak: "peak " + Seconds(peak(k)), Path: stroke(b.devices[k], b.span, sc)})
 	}
 	return l, true
 }
@@ -546,9 +546,9 @@ func (b *builder) pressureLane() (lane, bool) {
 		if class == "" {
 			class = "rest"
 		}
-		text := clean(k.resource, nameLength)
+		text := Clean(k.resource, nameLength)
 		if b.withHost && k.host != "" {
-			text += " on " + clean(k.host, nameLength)
+			text += " on " + Clean(k.host, nameLength)
 		}
 		l.Lines = append(l.Lines, drawn{Class: class, Label: text, Peak: "peak " + label(hi), Path: stroke(b.pressure[k], b.span, sc)})
 	}

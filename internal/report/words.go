@@ -23,10 +23,10 @@ const (
 	commandLength  = 600
 )
 
-// clean makes a text that anybody may have chosen fit to be shown: no control
+// Clean makes a text that anybody may have chosen fit to be shown: no control
 // or formatting characters (a right-to-left override would turn the sentence
 // around), and not longer than limit characters.
-func clean(text string, limit int) string {
+func Clean(text string, limit int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -45,10 +45,10 @@ func clean(text string, limit int) string {
 	return strings.TrimSpace(string([]rune(text)[:limit-1])) + "…"
 }
 
-// sentence cleans a clause of the engine and makes it stand alone. Where it
+// Sentence cleans a clause of the engine and makes it stand alone. Where it
 // begins with a name, the name is left as it is.
-func sentence(text string, names ...string) string {
-	text = clean(text, sentenceLength)
+func Sentence(text string, names ...string) string {
+	text = Clean(text, sentenceLength)
 	if text == "" {
 		return ""
 	}
@@ -68,18 +68,18 @@ func sentence(text string, names ...string) string {
 
 // name words a workload; its host is told only if there are several.
 func name(w backup.Workload, withHost bool) string {
-	n := clean(rootcause.NameOf(w), nameLength)
+	n := Clean(rootcause.NameOf(w), nameLength)
 	if n == "" {
 		n = "a process without a name"
 	}
 	if withHost && w.Host != "" {
-		n += " on " + clean(w.Host, nameLength)
+		n += " on " + Clean(w.Host, nameLength)
 	}
 	return n
 }
 
 func victimName(v rootcause.Victim) string {
-	n := clean(v.Service, nameLength)
+	n := Clean(v.Service, nameLength)
 	if n == "" {
 		n = "a service without a name"
 	}
@@ -104,8 +104,8 @@ func digits(v float64) string {
 
 func known(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// seconds words a latency: 340 µs, 85 ms, 1.2 s, 2 min 5 s.
-func seconds(v float64) string {
+// Seconds words a latency: 340 µs, 85 ms, 1.2 s, 2 min 5 s.
+func Seconds(v float64) string {
 	switch a := math.Abs(v); {
 	case !known(v):
 		return "unknown"
@@ -118,12 +118,12 @@ func seconds(v float64) string {
 	case a < 119.5:
 		return digits(v) + nbsp + "s"
 	default:
-		return duration(time.Duration(v * float64(time.Second)))
+		return Duration(time.Duration(v * float64(time.Second)))
 	}
 }
 
-// duration words a length of time in its two largest units.
-func duration(d time.Duration) string {
+// Duration words a length of time in its two largest units.
+func Duration(d time.Duration) string {
 	d = max(d, 0).Round(time.Second)
 	two := func(big time.Duration, bigName string, small time.Duration, smallName string) string {
 		text := fmt.Sprintf("%d%s%s", d/big, nbsp, bigName)
@@ -161,8 +161,8 @@ func bytes(v float64) string {
 	return digits(v) + nbsp + units[i]
 }
 
-// percent words a part of one, never as a certainty.
-func percent(p float64) string {
+// Percent words a part of one, never as a certainty.
+func Percent(p float64) string {
 	switch {
 	case !known(p):
 		return "unknown"
@@ -175,8 +175,8 @@ func percent(p float64) string {
 	}
 }
 
-// quantity words a value with its UCUM unit.
-func quantity(v float64, unit string) string {
+// Quantity words a value with its UCUM unit.
+func Quantity(v float64, unit string) string {
 	if !known(v) {
 		return "unknown"
 	}
@@ -185,7 +185,7 @@ func quantity(v float64, unit string) string {
 		if math.Abs(v) >= 1 && v == math.Trunc(v) {
 			return strconv.FormatFloat(v, 'f', -1, 64) + nbsp + "s"
 		}
-		return seconds(v)
+		return Seconds(v)
 	case "By":
 		return bytes(v)
 	case "By/s":
@@ -197,7 +197,7 @@ func quantity(v float64, unit string) string {
 	case "{cpu}":
 		return digits(v) + nbsp + "CPUs"
 	default:
-		unit = strings.NewReplacer("{request}", "requests", "{error}", "errors", "{", "", "}", "").Replace(clean(unit, 20))
+		unit = strings.NewReplacer("{request}", "requests", "{error}", "errors", "{", "", "}", "").Replace(Clean(unit, 20))
 		return digits(v) + nbsp + unit
 	}
 }
@@ -234,8 +234,8 @@ func count(n int, one, many string) string {
 	}
 }
 
-// explanation is a suspect in a few words.
-func explanation(s rootcause.Suspect, service string, withHost bool) string {
+// Explanation is a suspect in a few words.
+func Explanation(s rootcause.Suspect, service string, withHost bool) string {
 	switch s.Cause {
 	case rootcause.Contention:
 		text := name(s.Workload, withHost)
@@ -256,8 +256,8 @@ func explanation(s rootcause.Suspect, service string, withHost bool) string {
 	}
 }
 
-// claim is the verdict as the sentence one would say aloud.
-func claim(v rootcause.Verdict, withHost bool) string {
+// Claim is the verdict as the sentence one would say aloud.
+func Claim(v rootcause.Verdict, withHost bool) string {
 	service := victimName(v.Victim)
 	if len(v.Suspects) == 0 || v.State == rootcause.StateUnknown {
 		return service + " was slow, and no cause stands out"
@@ -301,8 +301,8 @@ func taking(r rootcause.Shared) string {
 	}
 }
 
-// transition words why a verdict changed.
-func transition(r rootcause.Reason) string {
+// Transition words why a verdict changed.
+func Transition(r rootcause.Reason) string {
 	switch r {
 	case rootcause.ReasonCauseNamed:
 		return "cause named"
@@ -319,6 +319,18 @@ func transition(r rootcause.Reason) string {
 	case rootcause.ReasonVictimVanished:
 		return "the service vanished"
 	default:
-		return strings.ReplaceAll(clean(string(r), nameLength), "_", " ")
+		return strings.ReplaceAll(Clean(string(r), nameLength), "_", " ")
+	}
+}
+
+// Answer words whether a remedy can have an effect on the host.
+func Answer(w rootcause.Works) string {
+	switch w {
+	case rootcause.DoesWork:
+		return "works here"
+	case rootcause.DoesNotWork:
+		return "no use here"
+	default:
+		return "may work"
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/otel-culprit/culprit/internal/catalog/files"
 	"github.com/otel-culprit/culprit/internal/fact"
+	"github.com/otel-culprit/culprit/internal/params"
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
 
@@ -185,5 +186,5 @@ func engine(tb testing.TB) *rootcause.Engine {
 	tb.Helper()
 	c, err := files.Default()
 	require.NoError(tb, err)
-	return rootcause.New(rootcause.DefaultParams(), c)
+	return rootcause.New(params.Default(), c)
 }

@@ -69,7 +69,7 @@ func (e *Engine) assess(v *victim, ep *episode) assessment {
 	for i, s := range list {
 		scores[i] = s.score
 	}
-	for i, p := range softmax(scores) {
+	for i, p := range softmax(e.p.tempered(scores)) {
 		list[i].Probability = p
 	}
 	slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(b.Probability, a.Probability) })
@@ -77,6 +77,7 @@ func (e *Engine) assess(v *victim, ep *episode) assessment {
 	together := conspire(list)
 	a := assessment{usualRate: sc.rate.before, missing: e.missing(sc)}
 	for _, s := range list {
+		s.Score = s.score
 		a.suspects = append(a.suspects, s.Suspect)
 	}
 	a.state = e.state(a.suspects, together, sc)

@@ -13,7 +13,7 @@ import (
 )
 
 func TestLevelsAreKept(t *testing.T) {
-	e := New(DefaultParams(), &catalog.Catalog{})
+	e := New(Params{Before: 300, MaxWorkloads: 2000}, &catalog.Catalog{})
 	at := time.Unix(1_790_000_000, 0)
 	for _, f := range []fact.Fact{
 		fact.Tick{At: at},
@@ -64,7 +64,7 @@ func TestLevelsAreKept(t *testing.T) {
 }
 
 func TestLevelsAreBounded(t *testing.T) {
-	e := New(DefaultParams(), &catalog.Catalog{})
+	e := New(Params{Before: 300, MaxWorkloads: 2000}, &catalog.Catalog{})
 	at := time.Unix(1_790_000_000, 0)
 	for _, c := range []struct {
 		bound int

@@ -162,13 +162,13 @@ func (e *Engine) past(sc *scene, c *scored) (Evidence, bool) {
 	if bad+good == 0 {
 		return Evidence{}, false
 	}
-	ev := Evidence{
-		Name: "earlier_runs", Value: float64(bad) / float64(bad+good), Unit: "1",
-		Term: TermPast, Strength: math.Log(float64(bad+1) / float64(good+1)),
-	}
+	odds := math.Log(float64(bad+1) / float64(good+1))
+	ev := Evidence{Name: "earlier_runs", Value: float64(bad) / float64(bad+good), Unit: "1"}
 	if bad > good {
+		ev.Term, ev.Strength = TermHarm, odds
 		ev.Sentence = fmt.Sprintf("in %d of %d earlier runs that used as much, the latency was bad as well", bad, bad+good)
 	} else {
+		ev.Term, ev.Strength = TermAlibi, -odds
 		ev.Sentence = fmt.Sprintf("in %d of %d earlier runs that used as much, the latency was as usual", good, bad+good)
 	}
 	return ev, true

@@ -1,14 +1,15 @@
 package rootcause
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/otel-culprit/culprit/internal/latency"
 )
 
-// Params are the engine's numbers. Every threshold is in units of time or of
-// the quantity itself, never in readings, so that any interval of collection
-// means the same.
+// Params are the engine's numbers; package params has the shipped ones. Every
+// threshold is in units of time or of the quantity itself, never in readings, so
+// that any interval of collection means the same.
 type Params struct {
 	// Services names, for each service, the commands or units of the processes
 	// that do its work; telemetry with process.pid needs no entry.
@@ -18,6 +19,9 @@ type Params struct {
 
 	Latency latency.Params
 	Weights Weights
+	// Temperature divides the scores before they become probabilities: more than 1
+	// makes less sure. Zero means 1.
+	Temperature float64
 
 	Before      int64 // seconds before the onset that are compared with
 	BeforeGap   int64 // seconds right before the onset that belong to neither side
@@ -63,7 +67,8 @@ const (
 	TermNoWait       Term = "no_wait"         // the victim does not
 	TermNoRecovery   Term = "no_recovery"     // it stopped and latency did not come back
 	TermRecovery     Term = "recovery"        // it paused or stopped and latency came back
-	TermPast         Term = "earlier_runs"    // what earlier runs of it did
+	TermHarm         Term = "earlier_harm"    // earlier runs of it did harm
+	TermAlibi        Term = "alibi"           // earlier runs of it did none
 	TermDose         Term = "dose_response"   // latency follows its ups and downs
 	TermNoDose       Term = "no_dose"         // latency does not
 	TermRate         Term = "request_rate"    // the request rate rose
@@ -73,6 +78,7 @@ const (
 	TermDiskErrors   Term = "disk_errors"     // the kernel logged I/O errors
 	TermSlowDisk     Term = "slow_disk"       // operations take longer at unchanged load
 	TermLoad         Term = "load"            // at this request rate the latency is usual
+	TermNoLoad       Term = "no_load"         // at this request rate it is not
 	TermCrowd        Term = "crowd"           // more sessions at once, and no fewer requests done
 	TermStarved      Term = "starved"         // the host fell idle with the requests
 	TermNothingWaits Term = "nothing_waits"   // no wait, no use changed
@@ -83,25 +89,11 @@ const (
 // strength 1 adds; a term that is missing weighs nothing.
 type Weights map[Term]float64
 
-// DefaultParams are the shipped numbers. The weights were set by hand, from single
-// measurements on one host: they are neither fitted nor calibrated.
-func DefaultParams() Params {
-	return Params{
-		Latency: latency.DefaultParams(),
-		Weights: Weights{
-			PriorContention: -2.5, PriorSurge: -2.5, PriorOwnWork: -2.5, PriorFaultyDisk: -3.5, PriorUpstream: -2, PriorUnknown: 0, PriorUnseen: -2.5,
-			TermShift: 2, TermShare: 2, TermOnset: 1.5, TermOnsetLate: -3, TermWait: 3, TermNoWait: -1.5,
-			TermNoRecovery: -2, TermRecovery: 2, TermDose: 1.5, TermPast: 0.7, TermNoDose: -1,
-			TermRate: 4, TermRateFlat: -2, TermOwnCPU: 1.5,
-			TermPerRequest: 3,
-			TermDiskErrors: 5, TermSlowDisk: 4,
-			TermNothingWaits: 1.5,
-			TermLoad:         2, TermCrowd: 4, TermStarved: 4,
-		},
-		Before: 300, BeforeGap: 5, After: 300, OnsetSlack: 2, OnsetWithin: 60,
-		NamedAt: 0.8, Margin: 0.2, ProbableAt: 0.5, SettleFor: 3, TellWithin: 15,
-		MinShift:     3,
-		BackupGrace:  5 * time.Second,
-		MaxWorkloads: 2000, MaxProcesses: 65536, MaxVictims: 200, MaxWindows: 200, TopWorkloads: 10,
+// tempered are scores as the softmax takes them.
+func (p Params) tempered(scores []float64) []float64 {
+	out := make([]float64, len(scores))
+	for i, score := range scores {
+		out[i] = score / cmp.Or(p.Temperature, 1)
 	}
+	return out
 }

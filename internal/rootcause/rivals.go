@@ -47,10 +47,14 @@ func (e *Engine) surge(sc *scene) scored {
 	ev.Term, ev.Strength = TermRate, clamp01(math.Log2(ratio))
 	s.add(ev)
 	if sc.loadKnown {
-		s.add(Evidence{
-			Name: "load", Value: sc.loadShare, Unit: "1", Term: TermLoad, Strength: 2*sc.loadShare - 1,
+		load := Evidence{
+			Name: "load", Value: sc.loadShare, Unit: "1", Term: TermLoad, Strength: sc.loadShare,
 			Sentence: fmt.Sprintf("that rate explains %s of the rise, as far as was learned", percent(sc.loadShare)),
-		})
+		}
+		if sc.loadShare < 0.5 {
+			load.Term, load.Strength = TermNoLoad, 1-2*sc.loadShare
+		}
+		s.add(load)
 	}
 	if len(sc.owners) > 0 {
 		s.add(Evidence{

@@ -10,6 +10,7 @@ import (
 
 	"github.com/otel-culprit/culprit/internal/catalog/files"
 	"github.com/otel-culprit/culprit/internal/fact"
+	"github.com/otel-culprit/culprit/internal/params"
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
 
@@ -138,7 +139,7 @@ func newEngine(tb testing.TB, change func(*rootcause.Params)) *rootcause.Engine 
 	tb.Helper()
 	c, err := files.Default()
 	require.NoError(tb, err)
-	p := rootcause.DefaultParams()
+	p := params.Default()
 	if change != nil {
 		change(&p)
 	}

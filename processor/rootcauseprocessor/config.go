@@ -28,6 +28,9 @@ type Config struct {
 	Objectives []ObjectiveConfig `mapstructure:"objectives"`
 	// Shared are things that hosts share: what one takes of them the others lack.
 	Shared []SharedConfig `mapstructure:"shared"`
+	// Params is the path of a file with other numbers for the engine; empty for
+	// the shipped ones.
+	Params string `mapstructure:"params"`
 	// Journal keeps all facts in a file, for a replay.
 	Journal configoptional.Optional[JournalConfig] `mapstructure:"journal"`
 }

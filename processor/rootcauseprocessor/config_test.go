@@ -32,6 +32,7 @@ func TestConfig(t *testing.T) {
 		Services:       []ServiceConfig{{Name: "shop", Processes: []string{"nginx", "php-fpm.service"}}},
 		Objectives:     []ObjectiveConfig{{Service: "shop", Latency: 300 * time.Millisecond}},
 		Shared:         []SharedConfig{{Name: "nas", Resource: "disk", Hosts: []string{"web1", "db1"}}},
+		Params:         "/etc/otelcol-culprit/params.yaml",
 		Journal:        configoptional.Some(JournalConfig{Path: "/var/lib/otelcol-culprit/journal", MaxSizeMiB: 512}),
 	}, load("rootcause/all"))
 }

@@ -26,17 +26,17 @@ type engine interface {
 }
 
 // newEngine makes an engine that has seen nothing.
-type newEngine func() (engine, error)
+type newEngine func(p rootcause.Params) (engine, error)
 
 // NewFactory creates the factory of the rootcause processor.
 func NewFactory() processor.Factory { return newFactory(shippedEngine) }
 
-func shippedEngine() (engine, error) {
+func shippedEngine(p rootcause.Params) (engine, error) {
 	tools, err := files.Default()
 	if err != nil {
 		return nil, fmt.Errorf("read the catalogue of backup tools: %w", err)
 	}
-	return rootcause.New(rootcause.DefaultParams(), tools), nil
+	return rootcause.New(p, tools), nil
 }
 
 func newFactory(create newEngine) processor.Factory {

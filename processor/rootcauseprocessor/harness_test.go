@@ -109,7 +109,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{prepare: func(*fakeEngine) {}, set: processortest.NewNopSettings(metadata.Type)}
-	r.factory = newFactory(func() (engine, error) {
+	r.factory = newFactory(func(rootcause.Params) (engine, error) {
 		e := &fakeEngine{}
 		r.prepare(e)
 		r.engines = append(r.engines, e)

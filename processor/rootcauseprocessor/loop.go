@@ -10,12 +10,17 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otel-culprit/culprit/internal/fact"
+	"github.com/otel-culprit/culprit/internal/params"
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
 
 // servicesEvery is how often the engine is told of the services and of what hosts
 // share, so that a journal whose older part was dropped still has them.
 const servicesEvery = time.Minute
+
+// paramsEvery is how often the journal is told that the engine has other numbers
+// than the shipped ones. It is a mark, which a timeline shows: not every minute.
+const paramsEvery = time.Hour
 
 // run is the engine's goroutine.
 func (rt *runtime) run(ctx context.Context) {
@@ -82,6 +87,10 @@ func (rt *runtime) clock(ctx context.Context, now time.Time) {
 	if now.Sub(rt.lastServices) >= servicesEvery || now.Before(rt.lastServices) {
 		rt.lastServices = now
 		rt.step(ctx, slices.Concat(rt.cfg.services(now), rt.cfg.shared(now)))
+	}
+	if rt.otherParams != "" && (now.Sub(rt.lastParams) >= paramsEvery || now.Before(rt.lastParams)) {
+		rt.lastParams = now
+		rt.step(ctx, []fact.Fact{fact.Mark{At: now, Name: params.MarkName, Text: rt.otherParams}})
 	}
 }
 

@@ -138,7 +138,7 @@ func TestStartNeedsALogsPipeline(t *testing.T) {
 }
 
 func TestStartTellsWhatFailed(t *testing.T) {
-	factory := newFactory(func() (engine, error) { return nil, errors.New("no catalogue") })
+	factory := newFactory(func(rootcause.Params) (engine, error) { return nil, errors.New("no catalogue") })
 	p, err := factory.CreateLogs(t.Context(), processortest.NewNopSettings(metadata.Type), factory.CreateDefaultConfig(), consumertest.NewNop())
 	require.NoError(t, err)
 	require.EqualError(t, p.Start(t.Context(), componenttest.NewNopHost()), "no catalogue")

@@ -3,6 +3,7 @@ package rootcauseprocessor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/otel-culprit/culprit/internal/fact"
 	"github.com/otel-culprit/culprit/internal/otelfact"
+	"github.com/otel-culprit/culprit/internal/params"
 	"github.com/otel-culprit/culprit/processor/rootcauseprocessor/internal/metadata"
 )
 
@@ -50,6 +52,8 @@ type runtime struct {
 	engine       engine
 	lastGauges   time.Time
 	lastServices time.Time
+	otherParams  string // what the journal says of parameters that are not shipped
+	lastParams   time.Time
 }
 
 func newRuntime(set processor.Settings, cfg *Config, newEngine newEngine, tel *metadata.TelemetryBuilder) *runtime {
@@ -105,11 +109,21 @@ func (rt *runtime) start() error {
 }
 
 func (rt *runtime) startEngine() error {
-	made, err := rt.newEngine()
+	numbers, provenance, err := params.Open(rt.cfg.Params)
+	if err != nil {
+		return fmt.Errorf("params: %w", err)
+	}
+	if rt.otherParams, err = params.Remark(numbers, rt.cfg.Params); err != nil {
+		return fmt.Errorf("params: %w", err)
+	}
+	if rt.otherParams != "" {
+		rt.log.Info("The engine's numbers are not the shipped ones", zap.String("params", rt.cfg.Params), zap.Stringer("provenance", provenance))
+	}
+	made, err := rt.newEngine(numbers)
 	if err != nil {
 		return err
 	}
-	rt.engine, rt.lastServices = made, time.Time{}
+	rt.engine, rt.lastServices, rt.lastParams = made, time.Time{}, time.Time{}
 	if rt.cfg.Journal.HasValue() {
 		if rt.recorder, err = startRecorder(rt.cfg.Journal.Get(), rt.cfg.QueueSize, &rt.counters); err != nil {
 			return err
