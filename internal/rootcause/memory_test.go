@@ -2,6 +2,7 @@ package rootcause_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +185,18 @@ func TestABadStateChangesNothing(t *testing.T) {
 			require.Equal(t, before, remember(t, e))
 		})
 	}
+}
+
+func TestHostileFactsDoNotSpoilTheMemory(t *testing.T) {
+	e := newEngine(t, nil)
+	at := time.Unix(1_790_000_000, 0)
+	for i, n := range []float64{math.NaN(), math.Inf(1), 1e300, -1, 50} {
+		run(t, e, []fact.Fact{fact.Latency{
+			At: at.Add(time.Duration(i) * 20 * time.Second), Over: 20 * time.Second, Service: "s", Signal: "server", Oldest: 0.1,
+			Count: n, Buckets: []fact.Bucket{{Low: 0.01, High: 0.02, Count: n}},
+		}})
+	}
+	require.NoError(t, newEngine(t, nil).Recall([]byte(remember(t, e))))
 }
 
 func FuzzRecall(f *testing.F) {
