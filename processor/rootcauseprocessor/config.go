@@ -28,6 +28,9 @@ type Config struct {
 	Objectives []ObjectiveConfig `mapstructure:"objectives"`
 	// Journal keeps all facts in a file, for a replay.
 	Journal configoptional.Optional[JournalConfig] `mapstructure:"journal"`
+	// StorageID is the extension that keeps what was learned across restarts; nil
+	// for none.
+	StorageID *component.ID `mapstructure:"storage"`
 }
 
 // ServiceConfig names the processes of a service.
