@@ -261,16 +261,16 @@ func TestLoadShare(t *testing.T) {
 // halfLife of the shipped numbers, seconds.
 const halfLife = 7 * 24 * 3600
 
-func taught(seconds int64, value float64) *latency.Signal {
+func taught(seconds int64) *latency.Signal {
 	s := latency.NewSignal("server", 0, latency.DefaultParams())
 	for second := int64(1); second <= seconds; second++ {
-		feed(s, 1_000_000+second, 50, value, 0)
+		feed(s, 1_000_000+second, 50, 0.010, 0)
 	}
 	return s
 }
 
 func TestAStateIsWhatWasLearned(t *testing.T) {
-	s := taught(600, 0.010)
+	s := taught(600)
 	state := s.State()
 	require.NoError(t, state.Validate())
 	require.Equal(t, int64(1_000_600), state.Until)
@@ -289,7 +289,7 @@ func TestAStateIsWhatWasLearned(t *testing.T) {
 }
 
 func TestWhatIsNotTrustedYetIsNoState(t *testing.T) {
-	s := taught(100, 0.010)
+	s := taught(100)
 	before := s.State()
 	for second := int64(1_000_101); second <= 1_000_103; second++ {
 		feed(s, second, 50, 0.100, 0)
@@ -299,7 +299,7 @@ func TestWhatIsNotTrustedYetIsNoState(t *testing.T) {
 }
 
 func TestAStateFadesWhileNobodyListens(t *testing.T) {
-	state := taught(600, 0.010).State()
+	state := taught(600).State()
 	s := latency.NewSignal("server", 0, latency.DefaultParams())
 	s.Recall(1_000_600+halfLife, state)
 	feed(s, 1_000_600+halfLife, 50, 0.010, 0)
@@ -314,7 +314,7 @@ func TestAStateFadesWhileNobodyListens(t *testing.T) {
 // What is seen after the clock went back weighs as much as it would have.
 func TestSamplesDoNotAgeWhenTheClockGoesBack(t *testing.T) {
 	s := latency.NewSignal("server", 0, latency.DefaultParams())
-	s.Recall(0, taught(600, 0.010).State())
+	s.Recall(0, taught(600).State())
 	for second := range int64(600) {
 		feed(s, 1000+second, 50, 0.010, 0)
 	}

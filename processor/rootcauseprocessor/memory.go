@@ -69,7 +69,7 @@ func openKeeper(ctx context.Context, rt *runtime, host component.Host) (*keeper,
 // that is not written, so that what could not be read is kept as long as it may
 // be of use.
 func (k *keeper) start(known []byte) {
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:gosec // stop calls it
+	ctx, cancel := context.WithCancel(context.Background())
 	k.written, k.cancel, k.done = known, cancel, make(chan struct{})
 	go k.run(ctx)
 }
@@ -111,11 +111,12 @@ func (k *keeper) report(ctx context.Context, err error) {
 	}
 	k.counters.tel.RootcauseMemoryFailures.Add(ctx, 1)
 	now := time.Now()
-	if !k.failing {
+	switch {
+	case !k.failing:
 		k.failing, k.pause = true, rememberEvery
-	} else if now.Sub(k.complained) < k.pause {
+	case now.Sub(k.complained) < k.pause:
 		return
-	} else {
+	default:
 		k.pause = min(2*k.pause, maxPause)
 	}
 	k.complained = now
@@ -171,7 +172,7 @@ func (rt *runtime) recall(ctx context.Context, now time.Time) {
 	if err != nil {
 		rt.log.Error("What was learned cannot be told", zap.Error(err))
 	}
-	rt.keeper.start(known)
+	rt.keeper.start(known) //nolint:contextcheck // it outlives the context of the engine
 }
 
 // remember hands on what the engine has learned, from time to time and at the end.

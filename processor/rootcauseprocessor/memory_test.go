@@ -73,14 +73,14 @@ func stored(t *testing.T, dir string, replacement []byte) []byte {
 
 // nightOf runs the shipped engine over so many seconds of a site, and gives what
 // it told. A directory is that of the storage; empty for none.
-func nightOf(t *testing.T, s *site, seconds int, dir string, journalPath string) []told {
+func nightOf(t *testing.T, s *site, seconds int, dir, journalPath string) []told {
 	t.Helper()
 	set := processortest.NewNopSettings(metadata.Type)
 	set.ID = component.NewID(metadata.Type)
 	factory := NewFactory()
 	cfg, ok := factory.CreateDefaultConfig().(*Config)
 	require.True(t, ok)
-	host := component.Host(componenttest.NewNopHost())
+	var host component.Host = hostWith{}
 	if dir != "" {
 		cfg.StorageID = &storageID
 		files, stop := openFiles(t, dir)
@@ -170,8 +170,9 @@ func TestTheYoungerHalfOfAJournalKnowsWhatIsUsual(t *testing.T) {
 	for f, err := range journal.Open(path) {
 		require.NoError(t, err)
 		if first {
-			require.Equal(t, fact.KindRecalled, f.Kind())
-			require.Contains(t, string(f.(fact.Recalled).State), `"service":"shop"`) //nolint:errcheck,forcetypeassert // its kind was told
+			recalled, ok := f.(fact.Recalled)
+			require.True(t, ok)
+			require.Contains(t, string(recalled.State), `"service":"shop"`)
 			first = false
 		}
 	}
