@@ -31,6 +31,7 @@ func TestConfig(t *testing.T) {
 		Services:       []ServiceConfig{{Name: "shop", Processes: []string{"nginx", "php-fpm.service"}}},
 		Objectives:     []ObjectiveConfig{{Service: "shop", Latency: 300 * time.Millisecond}},
 		Journal:        configoptional.Some(JournalConfig{Path: "/var/lib/otelcol-culprit/journal", MaxSizeMiB: 512}),
+		StorageID:      &storageID,
 	}, load("rootcause/all"))
 }
 
