@@ -3,6 +3,7 @@ package rootcause_test
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -241,4 +242,29 @@ func FuzzRecall(f *testing.F) {
 		require.Equal(t, once, remember(t, again))
 		run(t, again, newWorld(32).facts(5))
 	})
+}
+
+// BenchmarkRemember is a full memory: 200 services whose requests come at rates of
+// four bins.
+func BenchmarkRemember(b *testing.B) {
+	e := newEngine(b, nil)
+	at := time.Unix(1_790_000_000, 0)
+	for second := range 400 {
+		at = at.Add(time.Second)
+		run(b, e, []fact.Fact{fact.Tick{At: at}})
+		n := math.Pow(10, 0.5*float64(second%4))
+		seconds := 0.010 * math.Exp(float64(second%40)/20)
+		for i := range 200 {
+			run(b, e, []fact.Fact{fact.Latency{
+				At: at, Over: time.Second, Service: strconv.Itoa(i), Signal: "server",
+				Count: n, Buckets: []fact.Bucket{{Low: seconds, High: seconds, Count: n}},
+			}})
+		}
+	}
+	size := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		size = len(remember(b, e))
+	}
+	b.ReportMetric(float64(size), "bytes")
 }
