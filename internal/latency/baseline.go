@@ -55,15 +55,15 @@ func rateBin(rate float64) int {
 	if !(rate > rateLowest) {
 		return 0
 	}
-	return min(rateBins-1, int(2*math.Log10(rate/rateLowest)))
+	return int(min(rateBins-1, 2*math.Log10(rate/rateLowest))) // an infinite one is in the last bin
 }
 
 // Learn adds one second in which requests came at a rate per second and the
-// indicator read a latency in seconds. Values that are not positive and finite
-// are ignored.
-func (b *Baseline) Learn(second int64, rate, latency float64) {
-	if !(latency > 0) || math.IsInf(latency, 0) || !(rate >= 0) || math.IsInf(rate, 0) {
-		return
+// indicator read a latency in seconds, and reports whether it did. Values that are
+// not positive and finite are ignored, absurd rates too.
+func (b *Baseline) Learn(second int64, rate, latency float64) bool {
+	if !(latency > 0) || math.IsInf(latency, 0) || !(rate >= 0 && rate <= maxNumber) {
+		return false
 	}
 	if b.epoch == 0 {
 		b.epoch = second
@@ -83,6 +83,7 @@ func (b *Baseline) Learn(second int64, rate, latency float64) {
 	h.counts[min(max(i, 0), lnBins-1)] += w
 	h.weight += w
 	h.maxRate = max(h.maxRate, rate)
+	return true
 }
 
 func (b *Baseline) rescale(exponent float64) {

@@ -1,6 +1,7 @@
 package latency_test
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -97,8 +98,8 @@ func TestBaselineForgets(t *testing.T) {
 func TestBaselineIgnoresWhatIsNoLatency(t *testing.T) {
 	b := latency.Baseline{HalfLife: 1000}
 	for _, v := range []float64{0, -1, math.NaN(), math.Inf(1)} {
-		b.Learn(1, 10, v)
-		b.Learn(1, v, v)
+		require.False(t, b.Learn(1, 10, v))
+		require.False(t, b.Learn(1, v, v))
 	}
 	require.Zero(t, b.Overall(1).Weight)
 }
@@ -256,4 +257,79 @@ func TestLoadShare(t *testing.T) {
 	seconds(1, 4000, 0.5)
 	_, known = s.LoadShare(20)
 	require.False(t, known, "nothing was learned at that rate")
+}
+
+// halfLife of the shipped numbers, seconds.
+const halfLife = 7 * 24 * 3600
+
+func taught(seconds int64) *latency.Signal {
+	s := latency.NewSignal("server", 0, params.Default().Latency)
+	for second := int64(1); second <= seconds; second++ {
+		feed(s, 1_000_000+second, 50, 0.010, 0)
+	}
+	return s
+}
+
+func TestAStateIsWhatWasLearned(t *testing.T) {
+	s := taught(600)
+	state := s.State()
+	require.NoError(t, state.Validate())
+	require.Equal(t, int64(1_000_600), state.Until)
+	require.InDelta(t, 50, state.Rate, 1e-9)
+	require.Len(t, state.Bins, 1)
+
+	recalled := latency.NewSignal("server", 0, params.Default().Latency)
+	require.Empty(t, recalled.State().Bins)
+	recalled.Recall(1_000_600, state)
+	require.Equal(t, state, recalled.State())
+	feed(s, 1_000_601, 50, 0.010, 0)
+	feed(recalled, 1_000_601, 50, 0.010, 0)
+	require.InEpsilon(t, s.View().Band.Weight, recalled.View().Band.Weight, 1e-4)
+	require.InDelta(t, s.View().Band.Median, recalled.View().Band.Median, 0)
+	require.InEpsilon(t, s.View().Band.Sigma, recalled.View().Band.Sigma, 1e-4)
+}
+
+func TestWhatIsNotTrustedYetIsNoState(t *testing.T) {
+	s := taught(100)
+	before := s.State()
+	for second := int64(1_000_101); second <= 1_000_103; second++ {
+		feed(s, second, 50, 0.100, 0)
+	}
+	require.False(t, s.View().Alarm)
+	require.Equal(t, before, s.State())
+}
+
+func TestAStateFadesWhileNobodyListens(t *testing.T) {
+	state := taught(600).State()
+	s := latency.NewSignal("server", 0, params.Default().Latency)
+	s.Recall(1_000_600+halfLife, state)
+	feed(s, 1_000_600+halfLife, 50, 0.010, 0)
+	require.InEpsilon(t, 300, s.View().Band.Weight, 0.01)
+
+	s = latency.NewSignal("server", 0, params.Default().Latency)
+	s.Recall(1_000_600+100*halfLife, state)
+	feed(s, 1_000_600+100*halfLife, 50, 0.010, 0)
+	require.False(t, s.View().Band.Learned, "after so long nothing is known")
+}
+
+// What is seen after the clock went back weighs as much as it would have.
+func TestSamplesDoNotAgeWhenTheClockGoesBack(t *testing.T) {
+	s := latency.NewSignal("server", 0, params.Default().Latency)
+	s.Recall(0, taught(600).State())
+	for second := range int64(600) {
+		feed(s, 1000+second, 50, 0.010, 0)
+	}
+	require.InEpsilon(t, 1200, s.View().Band.Weight, 0.01)
+	require.Equal(t, int64(1599), s.State().Until)
+}
+
+func TestAStateIsShort(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	s := latency.NewSignal("server", 0, params.Default().Latency)
+	for second := range int64(24 * 3600) {
+		feed(s, 1_000_000+second, 50*(2+math.Sin(float64(second)/1e4)), 0.010*math.Exp(0.1*rng.NormFloat64()), 0)
+	}
+	text, err := json.Marshal(s.State())
+	require.NoError(t, err)
+	require.Less(t, len(text), 2000)
 }

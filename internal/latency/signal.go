@@ -274,9 +274,10 @@ func (s *Signal) learn(second int64, v View, frozen bool) {
 		return
 	}
 	for _, p := range s.pending {
-		s.baseline.Learn(p.second, p.rate, p.latency)
-		s.learned = min(s.learned+1, usualMemory)
-		s.usual += (p.rate - s.usual) / s.learned
+		if s.baseline.Learn(p.second, p.rate, p.latency) {
+			s.learned = min(s.learned+1, usualMemory)
+			s.usual += (p.rate - s.usual) / s.learned
+		}
 	}
 	s.pending = s.pending[:0]
 }

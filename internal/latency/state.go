@@ -24,8 +24,8 @@ type Bin struct {
 }
 
 const (
-	// MaxSecond is the last second of the year 2200: a later one is no date.
-	MaxSecond = 7_289_654_399
+	// MaxSecond is the last second, in the year 2262, that fits into nanoseconds.
+	MaxSecond = 9_223_372_036
 	// maxNumber is more than any weight or rate can become.
 	maxNumber = 1e12
 	// leastWeight is what a bucket must weigh to be kept, in seconds.
@@ -93,8 +93,8 @@ func (s *Signal) Recall(second int64, state State) {
 
 // Validate says what a signal can not have learned.
 func (s State) Validate() error {
-	if s.Until <= 0 || s.Until > MaxSecond {
-		return fmt.Errorf("until: %d is no time between the years 1970 and 2200", s.Until)
+	if s.Until < 0 || s.Until > MaxSecond {
+		return fmt.Errorf("until: %d is no time between the years 1970 and 2262", s.Until)
 	}
 	if err := number("rate", s.Rate, maxNumber); err != nil {
 		return err

@@ -65,6 +65,9 @@ func (e *Engine) assess(v *victim, ep *episode) assessment {
 	sc := e.newScene(v, ep)
 	candidates := slices.Concat(e.candidates(sc), e.lockHolders(sc))
 	list := slices.Concat(candidates, e.unseen(sc), e.rivals(sc, candidates))
+	if len(sc.usual) < enoughBefore { // right after a restart all that is there seems to have risen
+		list = []scored{e.unknown()}
+	}
 	scores := make([]float64, len(list))
 	for i, s := range list {
 		scores[i] = s.score

@@ -185,7 +185,7 @@ func parseMemory(state []byte) (memory, error) {
 
 func (b baseline) validate() error {
 	if b.Heard < 0 || b.Heard > latency.MaxSecond {
-		return fmt.Errorf("heard: %d is no time between the years 1970 and 2200", b.Heard)
+		return fmt.Errorf("heard: %d is no time between the years 1970 and 2262", b.Heard)
 	}
 	if len(b.Signals) > maxSignals {
 		return fmt.Errorf("signals: %w to %d", ErrBound, maxSignals)

@@ -33,6 +33,9 @@ type Config struct {
 	Params string `mapstructure:"params"`
 	// Journal keeps all facts in a file, for a replay.
 	Journal configoptional.Optional[JournalConfig] `mapstructure:"journal"`
+	// StorageID is the extension that keeps what was learned across restarts; nil
+	// for none.
+	StorageID *component.ID `mapstructure:"storage"`
 }
 
 // ServiceConfig names the processes of a service.

@@ -34,6 +34,7 @@ func TestConfig(t *testing.T) {
 		Shared:         []SharedConfig{{Name: "nas", Resource: "disk", Hosts: []string{"web1", "db1"}}},
 		Params:         "/etc/otelcol-culprit/params.yaml",
 		Journal:        configoptional.Some(JournalConfig{Path: "/var/lib/otelcol-culprit/journal", MaxSizeMiB: 512}),
+		StorageID:      &storageID,
 	}, load("rootcause/all"))
 }
 

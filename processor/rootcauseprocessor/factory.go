@@ -23,6 +23,7 @@ import (
 type engine interface {
 	Step(f fact.Fact) ([]rootcause.Event, error)
 	Snapshot() rootcause.Snapshot
+	Remember() ([]byte, error)
 }
 
 // newEngine makes an engine that has seen nothing.

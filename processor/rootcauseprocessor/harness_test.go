@@ -2,6 +2,7 @@ package rootcauseprocessor
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ type fakeEngine struct {
 	mu       sync.Mutex
 	facts    []fact.Fact
 	marks    []fact.Mark
+	learned  int // marks
 	snapshot rootcause.Snapshot
 	refuse   error
 	pause    chan struct{} // if not nil, each fact but a tick waits for an element
@@ -46,6 +48,7 @@ func (e *fakeEngine) Step(f fact.Fact) ([]rootcause.Event, error) {
 			return nil, e.refuse
 		}
 		e.marks = append(e.marks, f)
+		e.learned++
 	case fact.Tick:
 		var events []rootcause.Event
 		for _, m := range e.marks {
@@ -63,6 +66,13 @@ func (e *fakeEngine) Snapshot() rootcause.Snapshot {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.snapshot
+}
+
+// Remember tells how many marks were seen.
+func (e *fakeEngine) Remember() ([]byte, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return fmt.Appendf(nil, `{"marks":%d}`, e.learned), nil
 }
 
 // seen gives the facts so far, without ticks.
@@ -97,6 +107,7 @@ type rig struct {
 	set     processor.Settings
 	engines []*fakeEngine
 	prepare func(*fakeEngine)
+	host    component.Host
 
 	metricsOut consumertest.MetricsSink
 	tracesOut  consumertest.TracesSink
@@ -108,7 +119,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{prepare: func(*fakeEngine) {}, set: processortest.NewNopSettings(metadata.Type)}
+	r := &rig{prepare: func(*fakeEngine) {}, host: componenttest.NewNopHost(), set: processortest.NewNopSettings(metadata.Type)}
 	r.factory = newFactory(func(rootcause.Params) (engine, error) {
 		e := &fakeEngine{}
 		r.prepare(e)
@@ -139,7 +150,7 @@ func (r *rig) startInto(t *testing.T, logs consumer.Logs) *rig {
 	r.logs, err = r.factory.CreateLogs(ctx, r.set, r.cfg, logs)
 	require.NoError(t, err)
 	for _, c := range r.components() {
-		require.NoError(t, c.Start(ctx, componenttest.NewNopHost()))
+		require.NoError(t, c.Start(ctx, r.host))
 	}
 	return r
 }

@@ -31,10 +31,10 @@ func (i *instance) options() []processorhelper.Option {
 	}
 }
 
-func (i *instance) start(context.Context, component.Host) error {
+func (i *instance) start(ctx context.Context, host component.Host) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if err := i.rt.start(); err != nil { //nolint:contextcheck // the engine outlives the context of Start
+	if err := i.rt.start(ctx, host); err != nil {
 		return err
 	}
 	i.started = true

@@ -27,11 +27,14 @@ func (rt *runtime) run(ctx context.Context) {
 	defer close(rt.stopped)
 	ticker := time.NewTicker(rt.cfg.Tick)
 	defer ticker.Stop()
-	rt.clock(ctx, wallClock()) // before any other fact: what is the future is told by the last tick
+	begin := wallClock()
+	rt.clock(ctx, begin) // before any other fact: what is the future is told by the last tick
+	rt.recall(ctx, begin)
 	for {
 		select {
 		case <-ctx.Done():
 			rt.drain(ctx) // for the journal
+			rt.remember(ctx, wallClock())
 			return
 		case <-rt.queue.ready:
 			rt.drain(ctx)
@@ -74,6 +77,9 @@ func (rt *runtime) tick(ctx context.Context) {
 		rt.lastGauges = now
 		rt.expose(ctx, now)
 	}
+	if now.Sub(rt.remembered) >= rememberEvery || now.Before(rt.remembered) {
+		rt.remember(ctx, now)
+	}
 	rt.counters.report(ctx, now)
 }
 
@@ -102,12 +108,17 @@ func (rt *runtime) step(ctx context.Context, facts []fact.Fact) {
 		rt.counters.fact(f, err)
 		events = append(events, more...)
 	}
-	if rt.recorder != nil {
-		rt.recorder.add(ctx, facts)
-	}
+	rt.record(ctx, facts...)
 	if len(events) > 0 {
 		rt.counters.made(ctx, events)
 		rt.emit(ctx, events)
+	}
+}
+
+// record puts facts into the journal, if there is one.
+func (rt *runtime) record(ctx context.Context, facts ...fact.Fact) {
+	if rt.recorder != nil {
+		rt.recorder.add(ctx, facts)
 	}
 }
 

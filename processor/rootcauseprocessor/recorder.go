@@ -50,7 +50,7 @@ func (r *recorder) run(ctx context.Context) {
 		}
 		for _, facts := range r.queue.take() {
 			for _, f := range facts {
-				_ = r.file.Write(f) // a failure is in Dropped
+				r.write(f)
 			}
 		}
 		_ = r.file.Flush()
@@ -58,6 +58,18 @@ func (r *recorder) run(ctx context.Context) {
 	}
 	r.closeErr = r.file.Close()
 	r.count(ctx)
+}
+
+// carried is what the engine has learned, for the start of the journal's next file.
+type carried struct{ fact.Recalled }
+
+// write puts a fact into the file, which counts those that fail.
+func (r *recorder) write(f fact.Fact) {
+	if c, ok := f.(carried); ok {
+		_ = r.file.Carry(c.Recalled)
+		return
+	}
+	_ = r.file.Write(f)
 }
 
 // count tells what the file dropped since the last time.
@@ -68,8 +80,11 @@ func (r *recorder) count(ctx context.Context) {
 }
 
 // stop writes what waits and closes the file. A disk that hangs is left alone
-// when the time is up.
+// when the time is up. Without a journal there is nothing to do.
 func (r *recorder) stop(ctx context.Context) error {
+	if r == nil {
+		return nil
+	}
 	close(r.stopping)
 	ctx, cancel := context.WithTimeout(ctx, shutdownGrace)
 	defer cancel()

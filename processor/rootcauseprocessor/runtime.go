@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
@@ -25,8 +26,10 @@ import (
 //
 //	pipelines -> decoder -> queue -> engine -> outlets -> pipelines
 //	                                       \-> recorder -> journal
+//	                                       \-> keeper -> storage
 type runtime struct {
 	cfg       *Config
+	id        component.ID
 	log       *zap.Logger
 	tel       *metadata.TelemetryBuilder
 	counters  counters
@@ -47,6 +50,7 @@ type runtime struct {
 	cancel   context.CancelFunc
 	stopped  chan struct{}
 	recorder *recorder // nil without a journal
+	keeper   *keeper   // nil without a storage
 
 	// Of the engine's goroutine.
 	engine       engine
@@ -54,11 +58,13 @@ type runtime struct {
 	lastServices time.Time
 	otherParams  string // what the journal says of parameters that are not shipped
 	lastParams   time.Time
+	remembered   time.Time
 }
 
 func newRuntime(set processor.Settings, cfg *Config, newEngine newEngine, tel *metadata.TelemetryBuilder) *runtime {
 	return &runtime{
 		cfg:       cfg,
+		id:        set.ID,
 		log:       set.Logger,
 		tel:       tel,
 		counters:  newCounters(tel, set.Logger),
@@ -93,14 +99,14 @@ var errNoLogs = errors.New("it is in no logs pipeline, so its verdicts would go 
 	"add it to the processors of the logs pipeline whose exporters are to deliver them")
 
 // start is called by each instance; the first one starts the engine.
-func (rt *runtime) start() error {
+func (rt *runtime) start(ctx context.Context, host component.Host) error {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	if !rt.hasLogs {
 		return errNoLogs
 	}
 	if rt.running == 0 {
-		if err := rt.startEngine(); err != nil {
+		if err := rt.startEngine(ctx, host); err != nil {
 			return err
 		}
 	}
@@ -108,7 +114,7 @@ func (rt *runtime) start() error {
 	return nil
 }
 
-func (rt *runtime) startEngine() error {
+func (rt *runtime) startEngine(ctx context.Context, host component.Host) error {
 	numbers, provenance, err := params.Open(rt.cfg.Params)
 	if err != nil {
 		return fmt.Errorf("params: %w", err)
@@ -124,14 +130,20 @@ func (rt *runtime) startEngine() error {
 		return err
 	}
 	rt.engine, rt.lastServices, rt.lastParams = made, time.Time{}, time.Time{}
-	if rt.cfg.Journal.HasValue() {
-		if rt.recorder, err = startRecorder(rt.cfg.Journal.Get(), rt.cfg.QueueSize, &rt.counters); err != nil {
+	if rt.cfg.StorageID != nil {
+		if rt.keeper, err = openKeeper(ctx, rt, host); err != nil {
 			return err
 		}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	if rt.cfg.Journal.HasValue() {
+		rt.recorder, err = startRecorder(rt.cfg.Journal.Get(), rt.cfg.QueueSize, &rt.counters) //nolint:contextcheck // it outlives the context of Start
+		if err != nil {
+			return errors.Join(err, rt.keeper.stop(ctx))
+		}
+	}
+	running, cancel := context.WithCancel(context.Background())
 	rt.cancel, rt.stopped = cancel, make(chan struct{})
-	go rt.run(ctx)
+	go rt.run(running) //nolint:contextcheck // the engine outlives the context of Start
 	return nil
 }
 
@@ -147,10 +159,7 @@ func (rt *runtime) stop(ctx context.Context) error {
 	}
 	rt.cancel()
 	<-rt.stopped
-	if rt.recorder == nil {
-		return nil
-	}
-	return rt.recorder.stop(ctx)
+	return errors.Join(rt.keeper.stop(ctx), rt.recorder.stop(ctx))
 }
 
 // joinLogs notes that the ID is in a logs pipeline; all instances are created

@@ -63,8 +63,12 @@ func TestHostConfigurationRunsWithoutRoot(t *testing.T) {
 		"--set=exporters.prometheus.endpoint="+metrics,
 		"--set=receivers.otlp.protocols.http.endpoint="+address(t),
 		"--set=receivers.otlp.protocols.grpc.endpoint="+address(t))
-	cmd.Env = append(os.Environ(), "CULPRIT_URL="+site.URL, "CULPRIT_SERVICE=front")
+	state, err := os.MkdirTemp("", "otelcol-culprit") // t.TempDir lets nobody else in
+	require.NoError(t, err)
+	defer os.RemoveAll(state)
+	cmd.Env = append(os.Environ(), "CULPRIT_URL="+site.URL, "CULPRIT_SERVICE=front", "CULPRIT_STATE="+state)
 	if os.Getuid() == 0 {
+		require.NoError(t, os.Chown(state, nobody, nobody))
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
 	p := run(t, cmd)

@@ -34,6 +34,7 @@ type TelemetryBuilder struct {
 	RootcauseGaugesDropped  metric.Int64Counter
 	RootcauseItemsSkipped   metric.Int64Counter
 	RootcauseJournalDropped metric.Int64Counter
+	RootcauseMemoryFailures metric.Int64Counter
 	RootcauseVerdicts       metric.Int64Counter
 }
 
@@ -112,6 +113,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_rootcause_journal_dropped",
 		metric.WithDescription("Facts that are not in the journal because it could not be written fast enough or at all. [Alpha]"),
 		metric.WithUnit("{fact}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.RootcauseMemoryFailures, err = builder.meter.Int64Counter(
+		"otelcol_rootcause_memory_failures",
+		metric.WithDescription("How often what was learned could not be written into the storage. [Alpha]"),
+		metric.WithUnit("{write}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.RootcauseVerdicts, err = builder.meter.Int64Counter(

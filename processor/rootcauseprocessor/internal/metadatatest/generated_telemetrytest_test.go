@@ -27,6 +27,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.RootcauseGaugesDropped.Add(context.Background(), 1)
 	tb.RootcauseItemsSkipped.Add(context.Background(), 1)
 	tb.RootcauseJournalDropped.Add(context.Background(), 1)
+	tb.RootcauseMemoryFailures.Add(context.Background(), 1)
 	tb.RootcauseVerdicts.Add(context.Background(), 1)
 	AssertEqualRootcauseEvents(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
@@ -50,6 +51,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualRootcauseJournalDropped(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualRootcauseMemoryFailures(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualRootcauseVerdicts(t, testTel,
