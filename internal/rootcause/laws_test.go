@@ -178,23 +178,3 @@ func TestAClockThatGoesBackIsSurvived(t *testing.T) {
 	}
 	require.True(t, named, "the incident in the new time is found again")
 }
-
-// BenchmarkTick is a second of a host with 500 jobs in an open episode.
-func BenchmarkTick(b *testing.B) {
-	w := contended(18)
-	for i := range int64(500) {
-		w.jobs = append(w.jobs, job{pid: 1000 + i, command: "job", to: 1 << 30, cpu: 0.01, disk: 1e5})
-	}
-	w.latency = during(120, 1<<30, 0.010, 0.05)
-	facts := w.facts(150)
-	e := newEngine(b, nil)
-	run(b, e, facts)
-	at := w.start.Add(151 * time.Second)
-	b.ReportAllocs()
-	for b.Loop() {
-		at = at.Add(time.Millisecond)
-		if _, err := e.Step(fact.Tick{At: at}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
