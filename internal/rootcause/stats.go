@@ -24,17 +24,21 @@ func newShift(before []float64, after, unit float64) shift {
 	if len(before) == 0 {
 		return shift{after: after, z: after / unit}
 	}
-	keys := make([]uint64, len(before))
+	var room [window]uint64 // on the stack
+	keys := room[:0]
+	if len(before) > window {
+		keys = make([]uint64, 0, len(before))
+	}
 	var sum, squares float64
-	for i, v := range before {
-		keys[i] = keyOfFloat(v)
+	for _, v := range before {
+		keys = append(keys, keyOfFloat(v))
 		sum += v
 		squares += v * v
 	}
 	n := float64(len(before))
 	sd := math.Sqrt(max(0, squares/n-(sum/n)*(sum/n)))
-	median := quantileOf(keys, 0.5)
-	low, high := quantileOf(keys, 0.25), quantileOf(keys, 0.75)
+	// The median parts the keys, so that each quartile is sought in one half.
+	median, low, high := quantileOf(keys, 0.5), quantileOf(keys, 0.25), quantileOf(keys, 0.75)
 	for i, v := range before {
 		keys[i] = keyOfFloat(math.Abs(v - median))
 	}
@@ -69,7 +73,7 @@ func quantileOf(keys []uint64, q float64) float64 {
 // would be most of the cost of a verdict.
 func nth(keys []uint64, k int) uint64 {
 	for {
-		pivot := middle(keys[0], keys[len(keys)/2], keys[len(keys)-1])
+		pivot := middle(keys[len(keys)/4], keys[len(keys)/2], keys[3*len(keys)/4])
 		less := split(keys, pivot)
 		if k < less {
 			keys = keys[:less]
