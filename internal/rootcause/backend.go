@@ -1,6 +1,7 @@
 package rootcause
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -20,11 +21,11 @@ type lent struct {
 const lentFor = 15
 
 // lend notes that a server works for a client.
-func (h *host) lend(f fact.WorksFor) {
+func (h *host) lend(f fact.WorksFor) error {
 	server, client := h.byPID[f.Server.PID], h.byPID[f.Client.PID]
 	if server == nil || client == nil || server.described.Process != f.Server || client.described.Process != f.Client ||
 		server.workload == client.workload {
-		return
+		return nil
 	}
 	at := f.At.Unix()
 	i := slices.IndexFunc(h.lent, func(l lent) bool {
@@ -33,9 +34,12 @@ func (h *host) lend(f fact.WorksFor) {
 	switch {
 	case i >= 0:
 		h.lent[i].seen = max(h.lent[i].seen, at)
-	case len(h.lent) < maxDevices:
+	case len(h.lent) >= maxDevices:
+		return fmt.Errorf("relations of %s: %w to %d", h.name, ErrBound, maxDevices)
+	default:
 		h.lent = append(h.lent, lent{server: server.workload, client: client.workload, from: at, seen: at})
 	}
+	return nil
 }
 
 // used is what a workload used of a resource in a second, with what a server

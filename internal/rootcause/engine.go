@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -35,7 +36,8 @@ type Engine struct {
 	serving map[pidOf]served
 	now     time.Time // of the last tick
 	swept   time.Time
-	procs   int
+	procs   int // of all hosts
+	jobs    int // workloads of all hosts
 }
 
 // served is the service that a process said it serves, and when.
@@ -51,6 +53,10 @@ type pidOf struct {
 
 // New is an engine that has seen nothing. The catalogue is only read.
 func New(p Params, c *catalog.Catalog) *Engine {
+	services, objectives := map[string][]string{}, map[string]float64{}
+	maps.Copy(services, p.Services) // they are changed by facts
+	maps.Copy(objectives, p.Objectives)
+	p.Services, p.Objectives = services, objectives
 	return &Engine{
 		p: p, catalog: c, byHost: map[string]*host{}, serving: map[pidOf]served{},
 		windows: backup.NewTracker(p.BackupGrace, time.Duration(p.Before)*time.Second, p.MaxWindows),
@@ -61,9 +67,9 @@ const (
 	maxAhead = 5 * time.Minute // a fact may be ahead of the last tick
 	maxBack  = time.Minute     // a tick may be behind the last one
 	sweep    = 30 * time.Second
-	maxHosts = 1000
 	// Disks of a host, and interfaces: containers make and unmake many.
 	maxDevices = 256
+	maxStalls  = 3 * maxDevices // pressures of a host: three for each control group
 	// A service that was not heard of for so long is forgotten.
 	victimKept = 7 * 24 * time.Hour
 )
@@ -106,20 +112,11 @@ func (e *Engine) observe(f fact.Fact) error {
 		if !slices.Contains([]string{"cpu", "io", "memory"}, f.Resource) {
 			return nil
 		}
-		return e.onHost(f.Host, func(h *host) {
-			if s := h.stall(stalled{f.Cgroup, f.Resource}); s != nil {
-				s.seen = f.At.Unix()
-				s.spread(seconds(f.At), f.Over.Seconds(), f.Some)
-			}
-		})
+		return e.pressure(f)
 	case fact.Paging, fact.Filesystem, fact.Locks, fact.Shared:
 		return nil // not evidence yet
 	case fact.Capability:
-		return e.onHost(f.Host, func(h *host) {
-			if len(h.can) < maxDevices {
-				h.can[f.Name] = f.Present
-			}
-		})
+		return e.capability(f)
 	case fact.Log:
 		if e.catalog.SignOf(f.Body) != catalog.DiskError {
 			return nil
@@ -129,10 +126,13 @@ func (e *Engine) observe(f fact.Fact) error {
 			h.diskErrs.spread(seconds(f.At), 1, 1)
 		})
 	case fact.WorksFor:
-		return e.onHost(f.Server.Host, func(h *host) { h.lend(f) })
+		h, err := e.host(f.Server.Host)
+		if err != nil {
+			return err
+		}
+		return h.lend(f)
 	case fact.Service:
-		e.service(f)
-		return nil
+		return e.service(f)
 	case fact.Mark:
 		return nil
 	default:
@@ -161,6 +161,37 @@ func (e *Engine) disk(f fact.Disk) error {
 	return nil
 }
 
+func (e *Engine) pressure(f fact.Pressure) error {
+	h, err := e.host(f.Host)
+	if err != nil {
+		return err
+	}
+	of := stalled{f.Cgroup, f.Resource}
+	s := h.pressure[of]
+	if s == nil {
+		if len(h.pressure) >= maxStalls {
+			return fmt.Errorf("pressures of %s: %w to %d", h.name, ErrBound, maxStalls)
+		}
+		s = new(stall)
+		h.pressure[of] = s
+	}
+	s.seen = f.At.Unix()
+	s.spread(seconds(f.At), f.Over.Seconds(), f.Some)
+	return nil
+}
+
+func (e *Engine) capability(f fact.Capability) error {
+	h, err := e.host(f.Host)
+	if err != nil {
+		return err
+	}
+	if _, told := h.can[f.Name]; !told && len(h.can) >= maxDevices {
+		return fmt.Errorf("capabilities of %s: %w to %d", h.name, ErrBound, maxDevices)
+	}
+	h.can[f.Name] = f.Present
+	return nil
+}
+
 func (e *Engine) link(f fact.Link) error {
 	h, err := e.host(f.Host)
 	if err != nil {
@@ -186,8 +217,8 @@ func (e *Engine) host(name string) (*host, error) {
 	if h != nil {
 		return h, nil
 	}
-	if len(e.hosts) >= maxHosts {
-		return nil, fmt.Errorf("hosts: %w to %d", ErrBound, maxHosts)
+	if len(e.hosts) >= e.p.MaxHosts {
+		return nil, fmt.Errorf("hosts: %w to %d", ErrBound, e.p.MaxHosts)
 	}
 	h = newHost(name)
 	e.byHost[name] = h
@@ -236,10 +267,11 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 }
 
 func (e *Engine) forget(at time.Time) {
-	e.procs = 0
+	e.procs, e.jobs = 0, 0
 	for _, h := range e.hosts {
 		h.forget(at.Unix()-window, at.Add(-2*time.Minute).Unix())
 		e.procs += len(h.byPID)
+		e.jobs += len(h.workloads)
 	}
 	e.hosts = slices.DeleteFunc(e.hosts, func(h *host) bool {
 		silent := h.last < at.Unix()-window && len(h.workloads) == 0
@@ -272,9 +304,9 @@ func (e *Engine) heard(name string) time.Time {
 }
 
 // service takes what the user says of a service.
-func (e *Engine) service(f fact.Service) {
-	if e.p.Services == nil {
-		e.p.Services, e.p.Objectives = map[string][]string{}, map[string]float64{}
+func (e *Engine) service(f fact.Service) error {
+	if _, told := e.p.Services[f.Name]; !told && len(e.p.Services) >= e.p.MaxVictims {
+		return fmt.Errorf("services: %w to %d", ErrBound, e.p.MaxVictims)
 	}
 	e.p.Services[f.Name], e.p.Objectives[f.Name] = f.Processes, f.Objective
 	for _, v := range e.victims {
@@ -284,6 +316,7 @@ func (e *Engine) service(f fact.Service) {
 			}
 		}
 	}
+	return nil
 }
 
 // rebase starts anew after the clock went back: nothing from the other time is
@@ -300,7 +333,7 @@ func (e *Engine) rebase(at time.Time) []Event {
 	}
 	e.hosts, e.byHost, e.serving = nil, map[string]*host{}, map[pidOf]served{}
 	e.windows = backup.NewTracker(e.p.BackupGrace, time.Duration(e.p.Before)*time.Second, e.p.MaxWindows)
-	e.opened, e.procs, e.now, e.swept = nil, 0, at, at
+	e.opened, e.procs, e.jobs, e.now, e.swept = nil, 0, 0, at, at
 	return events
 }
 

@@ -34,7 +34,9 @@ type Params struct {
 	MinShift float64 // robust deviations under which a workload did not change
 
 	BackupGrace  time.Duration
-	MaxWorkloads int
+	MaxHosts     int
+	MaxWorkloads int // of a host
+	MaxJobs      int // workloads of all hosts: nine series each are most of the memory
 	MaxProcesses int
 	MaxVictims   int
 	MaxWindows   int
@@ -93,6 +95,6 @@ func DefaultParams() Params {
 		NamedAt: 0.8, Margin: 0.2, ProbableAt: 0.5, SettleFor: 3, TellWithin: 15,
 		MinShift:     3,
 		BackupGrace:  5 * time.Second,
-		MaxWorkloads: 2000, MaxProcesses: 65536, MaxVictims: 200, MaxWindows: 200, TopWorkloads: 10,
+		MaxHosts: 2000, MaxWorkloads: 2000, MaxJobs: 65536, MaxProcesses: 65536, MaxVictims: 200, MaxWindows: 200, TopWorkloads: 10,
 	}
 }
