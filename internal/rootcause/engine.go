@@ -18,6 +18,7 @@ var (
 	ErrBound  = errors.New("too many: the engine's memory is bounded")
 	ErrFuture = errors.New("fact is from the future")
 	ErrClock  = errors.New("the clock went back")
+	ErrTime   = errors.New("no host has that time")
 )
 
 // Engine turns facts into events. It is not safe for concurrent use.
@@ -67,6 +68,8 @@ const (
 	maxAhead = 5 * time.Minute // a fact may be ahead of the last tick
 	maxBack  = time.Minute     // a tick may be behind the last one
 	sweep    = 30 * time.Second
+	// Sums of times stay far from overflow before 2242.
+	endOfTime = 1 << 33
 	// Disks of a host, and interfaces: containers make and unmake many.
 	maxDevices = 256
 	maxStalls  = 3 * maxDevices // pressures of a host: three for each control group
@@ -77,6 +80,9 @@ const (
 // Step takes a fact and returns what follows from it; only a fact.Tick makes
 // events. An error says that this fact was refused.
 func (e *Engine) Step(f fact.Fact) ([]Event, error) {
+	if s := f.When().Unix(); s <= 0 || s >= endOfTime {
+		return nil, fmt.Errorf("%w: %s at Unix second %d", ErrTime, f.Kind(), s)
+	}
 	if tick, ok := f.(fact.Tick); ok {
 		return e.tick(tick.At)
 	}

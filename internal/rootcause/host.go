@@ -274,8 +274,8 @@ func (h *host) touch(second int64, over float64) {
 		h.first = second
 	}
 	h.last = max(h.last, second)
-	if over > 0 && !math.IsInf(over, 0) {
-		h.interval = over
+	if over > 0 {
+		h.interval = min(over, window)
 	}
 }
 

@@ -93,8 +93,8 @@ func DefaultParams() Params {
 		},
 		Before: 300, BeforeGap: 5, After: 300, OnsetSlack: 2, OnsetWithin: 60,
 		NamedAt: 0.8, Margin: 0.2, ProbableAt: 0.5, SettleFor: 3, TellWithin: 15,
-		MinShift:     3,
-		BackupGrace:  5 * time.Second,
-		MaxHosts: 2000, MaxWorkloads: 2000, MaxJobs: 65536, MaxProcesses: 65536, MaxVictims: 200, MaxWindows: 200, TopWorkloads: 10,
+		MinShift:    3,
+		BackupGrace: 5 * time.Second,
+		MaxHosts:    2000, MaxWorkloads: 2000, MaxJobs: 65536, MaxProcesses: 65536, MaxVictims: 200, MaxWindows: 200, TopWorkloads: 10,
 	}
 }
