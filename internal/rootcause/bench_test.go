@@ -207,6 +207,9 @@ func BenchmarkVerdict(b *testing.B) {
 // 200 carry a service, once all series are full. CULPRIT_BENCH_HOSTS makes it
 // smaller.
 func BenchmarkGateway(b *testing.B) {
+	if testing.Short() {
+		b.Skip("takes minutes")
+	}
 	hosts := 1000
 	if n, err := strconv.Atoi(os.Getenv("CULPRIT_BENCH_HOSTS")); err == nil {
 		hosts = n

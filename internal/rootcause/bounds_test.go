@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,8 +33,13 @@ func (e *Engine) held() map[string]int {
 			kind string
 			n    int
 		}{
-			{"disks", len(h.disks)}, {"disk names", len(h.diskNames)}, {"links", len(h.links)}, {"link names", len(h.linkNames)},
-			{"pressures", len(h.pressure)}, {"relations", len(h.lent)}, {"capabilities", len(h.can)},
+			{"disks", len(h.disks)},
+			{"disk names", len(h.diskNames)},
+			{"links", len(h.links)},
+			{"link names", len(h.linkNames)},
+			{"pressures", len(h.pressure)},
+			{"relations", len(h.lent)},
+			{"capabilities", len(h.can)},
 		} {
 			n[of.kind] = max(n[of.kind], of.n) // of a host
 		}
@@ -87,9 +93,12 @@ func smallParams() Params {
 	return p
 }
 
+// catalogue is read once: it is only read by engines.
+var catalogue = sync.OnceValues(files.Default)
+
 func testEngine(tb testing.TB, p Params) *Engine {
 	tb.Helper()
-	c, err := files.Default()
+	c, err := catalogue()
 	require.NoError(tb, err)
 	return New(p, c)
 }

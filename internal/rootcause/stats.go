@@ -48,12 +48,19 @@ func newShift(before []float64, after, unit float64) shift {
 
 // keyOfFloat is a number that is ordered as the float is.
 func keyOfFloat(v float64) uint64 {
-	b := math.Float64bits(v)
-	return b ^ (uint64(int64(b)>>63) | 1<<63) // a negative one is turned over, the others come after
+	const negative = 1 << 63
+	if b := math.Float64bits(v); b&negative == 0 {
+		return b | negative
+	}
+	return ^math.Float64bits(v)
 }
 
 func floatOfKey(key uint64) float64 {
-	return math.Float64frombits(key ^ (uint64(^int64(key)>>63) | 1<<63))
+	const positive = 1 << 63
+	if key&positive != 0 {
+		return math.Float64frombits(key &^ positive)
+	}
+	return math.Float64frombits(^key)
 }
 
 // quantileOf interpolates between the two values next to a quantile. It puts the
