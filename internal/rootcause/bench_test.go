@@ -155,6 +155,7 @@ func BenchmarkSecond(b *testing.B) {
 		})
 		b.Run("tick/"+name, func(b *testing.B) {
 			b.ReportAllocs()
+			least := time.Hour
 			for b.Loop() {
 				b.StopTimer()
 				second++
@@ -163,11 +164,14 @@ func BenchmarkSecond(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
+				before := userTime(b)
 				b.StartTimer()
 				if _, err := e.Step(fact.Tick{At: f.at(second)}); err != nil {
 					b.Fatal(err)
 				}
+				least = min(least, userTime(b)-before)
 			}
+			b.ReportMetric(least.Seconds()*1000, "least-cpu-ms")
 		})
 	}
 }
@@ -189,13 +193,17 @@ func BenchmarkVerdict(b *testing.B) {
 			f.run(b, e, 1, 450)
 			b.ReportAllocs()
 			var probability float64
+			least := time.Hour // other programs disturb the mean
 			for b.Loop() {
+				before := userTime(b)
 				v, err := e.Explain(rootcause.Victim{Service: "site0"}, f.at(f.rise), f.at(450))
 				if err != nil {
 					b.Fatal(err)
 				}
 				probability = v.Top().Probability
+				least = min(least, userTime(b)-before)
 			}
+			b.ReportMetric(least.Seconds()*1000, "least-cpu-ms")
 			if !(probability > 0) {
 				b.Fatal("no verdict")
 			}
