@@ -80,6 +80,10 @@ fuzz: ## Fuzz every parser for FUZZTIME (10s) each
 bench: ## Run the Go benchmarks for BENCHTIME (1s) each
 	@go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/... ./receiver/... ./processor/...
 
+.PHONY: bench-engine
+bench-engine: ## Measure the engine: a second, a verdict, a gateway of 1,000 hosts (5 minutes, 2.5 GB; ARGS=-short for less)
+	@GOMEMLIMIT=2GiB go test -run '^$$' -bench 'Second|Verdict|Gateway' -benchtime 20x -timeout 30m $(ARGS) ./internal/rootcause
+
 .PHONY: bench-scan
 bench-scan: build ## Measure what the collector costs, beside other collectors (50 minutes; ARGS='-only ebpf -duration 10s' for less)
 	@go run ./test/benchscan -markdown docs/benchmarks.md $(ARGS)

@@ -24,7 +24,7 @@ type entry struct {
 
 // NewTracker closes a window when its backup was not seen for grace, or for two
 // and a half intervals between readings if that is longer, and remembers it for
-// keep. At most limit windows are active at a time.
+// keep. At most limit windows are active at a time, and the last limit are remembered.
 func NewTracker(grace, keep time.Duration, limit int) *Tracker {
 	return &Tracker{grace: grace, keep: keep, limit: limit}
 }
@@ -77,6 +77,7 @@ func (t *Tracker) Expire(known func(host string) time.Time) (closed []Window) {
 	t.ended = slices.DeleteFunc(append(t.ended, closed...), func(w Window) bool {
 		return known(w.Workload.Host).Sub(w.End) > t.keep
 	})
+	t.ended = slices.Delete(t.ended, 0, max(0, len(t.ended)-t.limit))
 	return closed
 }
 

@@ -133,10 +133,14 @@ func (s *Signal) keep(f fact.Latency, end int64) {
 	for drop < len(s.recent)-1 && s.recent[drop].At.Unix() <= end-s.p.MaxPool {
 		drop++
 	}
+	drop = max(drop, len(s.recent)-maxRecent)
 	if drop > 0 {
 		s.recent = append(s.recent[:0], s.recent[drop:]...)
 	}
 }
+
+// maxRecent bounds the facts that are kept, whatever their times.
+const maxRecent = 200
 
 // read makes the indicator from the latest facts.
 func (s *Signal) read(f fact.Latency) View {

@@ -65,7 +65,9 @@ func numbers(p *rootcause.Params) []number {
 		{"latency.missed", &l.Missed, 1, 1e6, "requests that should have come until silence is a stall"},
 
 		{"bounds.backup_grace", &p.BackupGrace, 0, 3600, "s, for which a backup may be gone before its window ends"},
+		{"bounds.max_hosts", &p.MaxHosts, 1, 1e5, "that are listened to"},
 		{"bounds.max_workloads", &p.MaxWorkloads, 1, 1e6, "of a host"},
+		{"bounds.max_jobs", &p.MaxJobs, 1, 1e6, "workloads of all hosts"},
 		{"bounds.max_processes", &p.MaxProcesses, 1, 1 << 22, "of all hosts"},
 		{"bounds.max_victims", &p.MaxVictims, 1, 1e5, "services that are watched"},
 		{"bounds.max_windows", &p.MaxWindows, 1, 1e5, "backups that are remembered"},

@@ -230,16 +230,13 @@ func (sc *scene) total(h *host, r Shared) total {
 	key := totalOf{h, r}
 	t, ok := sc.totals[key]
 	if !ok {
-		all := func(second int64) (sum float64) {
-			for _, w := range h.workloads {
-				sum += w.usedOf(r, second)
+		for _, w := range h.workloads {
+			use := sc.track(w, r)
+			for _, second := range sc.usual {
+				t.before += use.at(second)
 			}
-			return sum
+			t.after += sc.mean(use.at)
 		}
-		for _, second := range sc.usual {
-			t.before += all(second)
-		}
-		t.after = sc.mean(all)
 		sc.totals[key] = t
 	}
 	return t

@@ -1,6 +1,7 @@
 package rootcause
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -20,11 +21,11 @@ type lent struct {
 const lentFor = 15
 
 // lend notes that a server works for a client.
-func (h *host) lend(f fact.WorksFor) {
+func (h *host) lend(f fact.WorksFor) error {
 	server, client := h.byPID[f.Server.PID], h.byPID[f.Client.PID]
 	if server == nil || client == nil || server.described.Process != f.Server || client.described.Process != f.Client ||
 		server.workload == client.workload {
-		return
+		return nil
 	}
 	at := f.At.Unix()
 	i := slices.IndexFunc(h.lent, func(l lent) bool {
@@ -33,16 +34,19 @@ func (h *host) lend(f fact.WorksFor) {
 	switch {
 	case i >= 0:
 		h.lent[i].seen = max(h.lent[i].seen, at)
-	case len(h.lent) < maxDevices:
+	case len(h.lent) >= maxDevices:
+		return fmt.Errorf("relations of %s: %w to %d", h.name, ErrBound, maxDevices)
+	default:
 		h.lent = append(h.lent, lent{server: server.workload, client: client.workload, from: at, seen: at})
 	}
+	return nil
 }
 
 // used is what a workload used of a resource in a second, with what a server
 // did for it, and without what it did for others: that is what a server used
 // beyond its usual while it worked for a client.
 func (sc *scene) used(h *host, w *workload, r Shared, second int64) float64 {
-	use := w.usedOf(r, second)
+	use := sc.track(w, r).at(second)
 	for i, l := range h.lent {
 		if (l.server != w && l.client != w) || second < l.from || second > l.seen+lentFor {
 			continue
@@ -55,6 +59,38 @@ func (sc *scene) used(h *host, w *workload, r Shared, second int64) float64 {
 		}
 	}
 	return use
+}
+
+// tracked is what one workload used of a resource in each second of a scene: read
+// once, for what is asked of a workload is asked many times in a row.
+type tracked struct {
+	workload *workload
+	resource Shared
+	from     int64
+	values   []float64
+}
+
+func (sc *scene) track(w *workload, r Shared) *tracked {
+	t := &sc.tracked
+	if t.workload == w && t.resource == r {
+		return t
+	}
+	t.workload, t.resource, t.from = w, r, sc.to-window+1
+	if len(sc.usual) > 0 {
+		t.from = max(t.from, sc.usual[0])
+	}
+	t.values = t.values[:0]
+	for second := t.from; second <= sc.to; second++ {
+		t.values = append(t.values, w.usedOf(r, second))
+	}
+	return t
+}
+
+func (t *tracked) at(second int64) float64 {
+	if i := second - t.from; i >= 0 && i < int64(len(t.values)) {
+		return t.values[i]
+	}
+	return t.workload.usedOf(t.resource, second)
 }
 
 // clientsOf counts for how many a server works in a second: they share evenly,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ var (
 	ErrBound  = errors.New("too many: the engine's memory is bounded")
 	ErrFuture = errors.New("fact is from the future")
 	ErrClock  = errors.New("the clock went back")
+	ErrTime   = errors.New("no host has that time")
 )
 
 // Engine turns facts into events. It is not safe for concurrent use.
@@ -39,7 +41,8 @@ type Engine struct {
 	shared   []fact.Shared // what the user says that hosts share
 	now      time.Time     // of the last tick
 	swept    time.Time
-	procs    int
+	procs    int // of all hosts
+	jobs     int // workloads of all hosts
 }
 
 // served is the service that a process said it serves, and when.
@@ -55,6 +58,10 @@ type pidOf struct {
 
 // New is an engine that has seen nothing. The catalogue is only read.
 func New(p Params, c *catalog.Catalog) *Engine {
+	services, objectives := map[string][]string{}, map[string]float64{}
+	maps.Copy(services, p.Services) // they are changed by facts
+	maps.Copy(objectives, p.Objectives)
+	p.Services, p.Objectives = services, objectives
 	return &Engine{
 		p: p, catalog: c, byHost: map[string]*host{}, serving: map[pidOf]served{}, recorded: map[subject]*record{},
 		windows: backup.NewTracker(p.BackupGrace, time.Duration(p.Before)*time.Second, p.MaxWindows),
@@ -65,9 +72,11 @@ const (
 	maxAhead = 5 * time.Minute // a fact may be ahead of the last tick
 	maxBack  = time.Minute     // a tick may be behind the last one
 	sweep    = 30 * time.Second
-	maxHosts = 1000
+	// Sums of times stay far from overflow before 2242.
+	endOfTime = 1 << 33
 	// Disks of a host, and interfaces: containers make and unmake many.
 	maxDevices = 256
+	maxStalls  = 3 * maxDevices // pressures of a host: three for each control group
 	// A service that was not heard of for so long is forgotten.
 	victimKept = 7 * 24 * time.Hour
 )
@@ -75,6 +84,9 @@ const (
 // Step takes a fact and returns what follows from it; only a fact.Tick makes
 // events. An error says that this fact was refused.
 func (e *Engine) Step(f fact.Fact) ([]Event, error) {
+	if s := f.When().Unix(); s <= 0 || s >= endOfTime {
+		return nil, fmt.Errorf("%w: %s at Unix second %d", ErrTime, f.Kind(), s)
+	}
 	if tick, ok := f.(fact.Tick); ok {
 		return e.tick(tick.At)
 	}
@@ -116,12 +128,7 @@ func (e *Engine) observe(f fact.Fact) error {
 		if !slices.Contains([]string{"cpu", "io", "memory"}, f.Resource) {
 			return nil
 		}
-		return e.onHost(f.Host, func(h *host) {
-			if s := h.stall(stalled{f.Cgroup, f.Resource}); s != nil {
-				s.seen = f.At.Unix()
-				s.spread(seconds(f.At), f.Over.Seconds(), f.Some)
-			}
-		})
+		return e.pressure(f)
 	case fact.Paging:
 		h, err := e.host(f.Host)
 		if err != nil {
@@ -139,11 +146,7 @@ func (e *Engine) observe(f fact.Fact) error {
 	case fact.Shared:
 		return e.share(f)
 	case fact.Capability:
-		return e.onHost(f.Host, func(h *host) {
-			if len(h.can) < maxDevices {
-				h.can[f.Name] = f.Present
-			}
-		})
+		return e.capability(f)
 	case fact.Log:
 		if e.catalog.SignOf(f.Body) != catalog.DiskError {
 			return nil
@@ -153,10 +156,13 @@ func (e *Engine) observe(f fact.Fact) error {
 			h.diskErrs.spread(seconds(f.At), 1, 1)
 		})
 	case fact.WorksFor:
-		return e.onHost(f.Server.Host, func(h *host) { h.lend(f) })
+		h, err := e.host(f.Server.Host)
+		if err != nil {
+			return err
+		}
+		return h.lend(f)
 	case fact.Service:
-		e.service(f)
-		return nil
+		return e.service(f)
 	case fact.Recalled:
 		return e.Recall(f.State)
 	case fact.Mark:
@@ -189,6 +195,37 @@ func (e *Engine) disk(f fact.Disk) error {
 	return nil
 }
 
+func (e *Engine) pressure(f fact.Pressure) error {
+	h, err := e.host(f.Host)
+	if err != nil {
+		return err
+	}
+	of := stalled{f.Cgroup, f.Resource}
+	s := h.pressure[of]
+	if s == nil {
+		if len(h.pressure) >= maxStalls {
+			return fmt.Errorf("pressures of %s: %w to %d", h.name, ErrBound, maxStalls)
+		}
+		s = new(stall)
+		h.pressure[of] = s
+	}
+	s.seen = f.At.Unix()
+	s.spread(seconds(f.At), f.Over.Seconds(), f.Some)
+	return nil
+}
+
+func (e *Engine) capability(f fact.Capability) error {
+	h, err := e.host(f.Host)
+	if err != nil {
+		return err
+	}
+	if _, told := h.can[f.Name]; !told && len(h.can) >= maxDevices {
+		return fmt.Errorf("capabilities of %s: %w to %d", h.name, ErrBound, maxDevices)
+	}
+	h.can[f.Name] = f.Present
+	return nil
+}
+
 func (e *Engine) link(f fact.Link) error {
 	h, err := e.host(f.Host)
 	if err != nil {
@@ -214,8 +251,8 @@ func (e *Engine) host(name string) (*host, error) {
 	if h != nil {
 		return h, nil
 	}
-	if len(e.hosts) >= maxHosts {
-		return nil, fmt.Errorf("hosts: %w to %d", ErrBound, maxHosts)
+	if len(e.hosts) >= e.p.MaxHosts {
+		return nil, fmt.Errorf("hosts: %w to %d", ErrBound, e.p.MaxHosts)
 	}
 	h = newHost(name)
 	e.byHost[name] = h
@@ -266,10 +303,11 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 }
 
 func (e *Engine) forget(at time.Time) {
-	e.procs = 0
+	e.procs, e.jobs = 0, 0
 	for _, h := range e.hosts {
 		h.forget(at.Unix()-window, at.Add(-2*time.Minute).Unix())
 		e.procs += len(h.byPID)
+		e.jobs += len(h.workloads)
 	}
 	e.hosts = slices.DeleteFunc(e.hosts, func(h *host) bool {
 		silent := h.last < at.Unix()-window && len(h.workloads) == 0
@@ -303,9 +341,9 @@ func (e *Engine) heard(name string) time.Time {
 }
 
 // service takes what the user says of a service.
-func (e *Engine) service(f fact.Service) {
-	if e.p.Services == nil {
-		e.p.Services, e.p.Objectives = map[string][]string{}, map[string]float64{}
+func (e *Engine) service(f fact.Service) error {
+	if _, told := e.p.Services[f.Name]; !told && len(e.p.Services) >= e.p.MaxVictims {
+		return fmt.Errorf("services: %w to %d", ErrBound, e.p.MaxVictims)
 	}
 	e.p.Services[f.Name], e.p.Objectives[f.Name] = f.Processes, f.Objective
 	for _, v := range e.victims {
@@ -315,6 +353,7 @@ func (e *Engine) service(f fact.Service) {
 			}
 		}
 	}
+	return nil
 }
 
 // rebase starts anew after the clock went back: nothing from the other time is
@@ -332,7 +371,7 @@ func (e *Engine) rebase(at time.Time) []Event {
 	e.hosts, e.byHost, e.serving = nil, map[string]*host{}, map[pidOf]served{}
 	e.locks = nil
 	e.windows = backup.NewTracker(e.p.BackupGrace, time.Duration(e.p.Before)*time.Second, e.p.MaxWindows)
-	e.opened, e.procs, e.now, e.swept = nil, 0, at, at
+	e.opened, e.procs, e.jobs, e.now, e.swept = nil, 0, 0, at, at
 	return events
 }
 

@@ -203,29 +203,36 @@ func isContainer(part string) bool {
 	return false
 }
 
-// cpuSet is a set of CPUs by number; nil means that it is not known.
-type cpuSet map[int]bool
+// cpuSet is a set of CPUs, a bit for each; nil means that it is not known.
+type cpuSet []uint64
+
+// maxCPUs is as many as Linux can be built for.
+const maxCPUs = 8192
 
 // parseCPUs reads a kernel CPU list such as "0-3,8".
 func parseCPUs(list string) cpuSet {
 	if list == "" {
 		return nil
 	}
-	set := cpuSet{}
+	var set cpuSet
 	for part := range strings.SplitSeq(list, ",") {
 		low, high, ranged := strings.Cut(part, "-")
-		from, err := strconv.Atoi(low)
+		if !ranged {
+			high = low
+		}
+		from, err := strconv.ParseUint(low, 10, 16)
 		if err != nil {
 			return nil
 		}
-		to := from
-		if ranged {
-			if to, err = strconv.Atoi(high); err != nil || to-from > 1<<14 {
-				return nil
-			}
+		to, err := strconv.ParseUint(high, 10, 16)
+		if err != nil || to >= maxCPUs {
+			return nil
 		}
 		for cpu := from; cpu <= to; cpu++ {
-			set[cpu] = true
+			for cpu/64 >= uint64(len(set)) {
+				set = append(set, 0)
+			}
+			set[cpu/64] |= 1 << (cpu % 64)
 		}
 	}
 	return set
@@ -236,8 +243,8 @@ func (c cpuSet) apart(other cpuSet) bool {
 	if c == nil || other == nil {
 		return false
 	}
-	for cpu := range c {
-		if other[cpu] {
+	for i := range min(len(c), len(other)) {
+		if c[i]&other[i] != 0 {
 			return false
 		}
 	}
@@ -273,24 +280,14 @@ func insert(names []string, name string) []string {
 	return slices.Insert(names, i, name)
 }
 
-// stall is the pressure of a thing; nil if there are too many.
-func (h *host) stall(of stalled) *stall {
-	s := h.pressure[of]
-	if s == nil && len(h.pressure) < 3*maxDevices {
-		s = new(stall)
-		h.pressure[of] = s
-	}
-	return s
-}
-
 // touch notes that the host was heard of, with the interval of collection.
 func (h *host) touch(second int64, over float64) {
 	if h.first == 0 {
 		h.first = second
 	}
 	h.last = max(h.last, second)
-	if over > 0 && !math.IsInf(over, 0) {
-		h.interval = over
+	if over > 0 {
+		h.interval = min(over, window)
 	}
 }
 

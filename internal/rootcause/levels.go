@@ -80,8 +80,8 @@ func isLevel(x float64) bool { return x >= 0 && x < absurd }
 func (e *Engine) locked(f fact.Locks) error {
 	i := slices.IndexFunc(e.locks, func(l *locks) bool { return l.host == f.Host && l.service == f.Service })
 	if i < 0 {
-		if len(e.locks) >= maxHosts {
-			return fmt.Errorf("databases with locks: %w to %d", ErrBound, maxHosts)
+		if len(e.locks) >= e.p.MaxHosts {
+			return fmt.Errorf("databases with locks: %w to %d", ErrBound, e.p.MaxHosts)
 		}
 		i = len(e.locks)
 		e.locks = append(e.locks, &locks{host: f.Host, service: f.Service})

@@ -13,7 +13,7 @@ import (
 )
 
 func TestLevelsAreKept(t *testing.T) {
-	e := New(Params{Before: 300, MaxWorkloads: 2000}, &catalog.Catalog{})
+	e := New(DefaultParams(), &catalog.Catalog{})
 	at := time.Unix(1_790_000_000, 0)
 	for _, f := range []fact.Fact{
 		fact.Tick{At: at},
@@ -64,7 +64,7 @@ func TestLevelsAreKept(t *testing.T) {
 }
 
 func TestLevelsAreBounded(t *testing.T) {
-	e := New(Params{Before: 300, MaxWorkloads: 2000}, &catalog.Catalog{})
+	e := New(DefaultParams(), &catalog.Catalog{})
 	at := time.Unix(1_790_000_000, 0)
 	for _, c := range []struct {
 		bound int
@@ -72,7 +72,7 @@ func TestLevelsAreBounded(t *testing.T) {
 	}{
 		{maxDevices, func(name string) fact.Fact { return fact.Paging{At: at, Over: time.Second, Host: "a", Cgroup: name} }},
 		{maxDevices, func(name string) fact.Fact { return fact.Filesystem{At: at, Host: "a", Mountpoint: name} }},
-		{maxHosts, func(name string) fact.Fact { return fact.Locks{At: at, Over: time.Second, Service: name} }},
+		{DefaultParams().MaxHosts, func(name string) fact.Fact { return fact.Locks{At: at, Over: time.Second, Service: name} }},
 		{maxShared, func(name string) fact.Fact { return fact.Shared{At: at, Name: name, Resource: "network"} }},
 	} {
 		for i := range c.bound + 1 {

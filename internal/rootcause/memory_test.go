@@ -21,8 +21,8 @@ func remember(tb testing.TB, e *rootcause.Engine) string {
 	return string(state)
 }
 
-// restarted is an engine that knows what another one learned, at a time.
-func restarted(tb testing.TB, old *rootcause.Engine, at time.Time) *rootcause.Engine {
+// reborn is an engine that knows what another one learned, at a time.
+func reborn(tb testing.TB, old *rootcause.Engine, at time.Time) *rootcause.Engine {
 	tb.Helper()
 	e := newEngine(tb, nil)
 	run(tb, e, []fact.Fact{fact.Tick{At: at}, fact.Recalled{At: at, State: []byte(remember(tb, old))}})
@@ -53,7 +53,7 @@ func TestWhatIsRememberedIsRecalled(t *testing.T) {
 	state := remember(t, old)
 	require.Equal(t, state, remember(t, old))
 
-	e := restarted(t, old, w.start.Add(200*time.Second))
+	e := reborn(t, old, w.start.Add(200*time.Second))
 	require.Equal(t, state, remember(t, e), "nothing is lost and nothing is added")
 	require.Empty(t, e.Snapshot().Victims, "what was not heard yet is not shown")
 
@@ -74,7 +74,7 @@ func TestARestartInAnIncidentDoesNotLearnIt(t *testing.T) {
 			after := newWorld(23)
 			after.start = w.start.Add(260*time.Second + gap)
 			after.latency = always(0.080)
-			e := restarted(t, old, after.start)
+			e := reborn(t, old, after.start)
 			events := episodes(run(t, e, after.facts(120)))
 			require.Len(t, events, 1, "it is bad, and stays so")
 			require.Equal(t, rootcause.Opened, events[0].Phase)
@@ -98,7 +98,7 @@ func TestNobodyIsSuspectedRightAfterARestart(t *testing.T) {
 		{pid: 700, command: "compile", to: 1 << 30, cpu: 0.5},
 		{pid: 500, command: "tar", args: xz.args, to: 1 << 30, cpu: 0.3},
 	}
-	told := verdicts(run(t, restarted(t, old, after.start), after.facts(100)))
+	told := verdicts(run(t, reborn(t, old, after.start), after.facts(100)))
 	require.NotEmpty(t, told)
 	for _, v := range told {
 		require.Equal(t, rootcause.StateUnknown, v.State)
@@ -117,7 +117,7 @@ func TestASiteThatAnswersNothingAfterARestartIsBad(t *testing.T) {
 	after := newWorld(25)
 	after.start = w.start.Add(time.Hour)
 	after.rate = always(0)
-	events := episodes(run(t, restarted(t, old, after.start), after.facts(60)))
+	events := episodes(run(t, reborn(t, old, after.start), after.facts(60)))
 	require.Len(t, events, 1)
 	require.Equal(t, rootcause.ReasonRequestsStalled, events[0].Reason)
 }
@@ -143,7 +143,7 @@ func TestMemoryOfSignalsThatFellSilentIsKept(t *testing.T) {
 	run(t, old, w.facts(200))
 	after := newWorld(29)
 	after.start, after.probe = w.start.Add(time.Hour), true
-	e := restarted(t, old, after.start)
+	e := reborn(t, old, after.start)
 	run(t, e, after.facts(60))
 	state := remember(t, e)
 	require.Contains(t, state, `{"name":"probe"`)

@@ -38,7 +38,9 @@ type Params struct {
 	MinShift float64 // robust deviations under which a workload did not change
 
 	BackupGrace  time.Duration
-	MaxWorkloads int
+	MaxHosts     int
+	MaxWorkloads int // of a host
+	MaxJobs      int // workloads of all hosts: nine series each are most of the memory
 	MaxProcesses int
 	MaxVictims   int
 	MaxWindows   int

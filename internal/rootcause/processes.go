@@ -65,9 +65,15 @@ func nameOf(d fact.Described) string {
 	return d.Command
 }
 
+// serve notes a service whose work a workload does; a workload that does that of
+// very many, such as a proxy, is known for the first ones.
 func (w *workload) serve(service string) {
-	w.serves = insert(w.serves, service)
+	if len(w.serves) < maxServes {
+		w.serves = insert(w.serves, service)
+	}
 }
+
+const maxServes = 64
 
 func (e *Engine) workload(h *host, d fact.Described) (*workload, error) {
 	key := keyOf(d)
@@ -75,12 +81,17 @@ func (e *Engine) workload(h *host, d fact.Described) (*workload, error) {
 	leader := d.Process.PID == key.group
 	if w != nil && leader && w.id.Start != 0 && w.id.Start != d.Process.Start && w.id.PID == d.Process.PID && len(w.members) == 0 {
 		h.workloads = slices.DeleteFunc(h.workloads, func(o *workload) bool { return o == w })
+		e.jobs--
 		w = nil // the group's number was reused by another job
 	}
 	if w == nil {
 		if len(h.workloads) >= e.p.MaxWorkloads {
 			return nil, fmt.Errorf("workloads: %w to %d", ErrBound, e.p.MaxWorkloads)
 		}
+		if e.jobs >= e.p.MaxJobs {
+			return nil, fmt.Errorf("workloads of all hosts: %w to %d", ErrBound, e.p.MaxJobs)
+		}
+		e.jobs++
 		w = &workload{key: key, host: h, members: map[fact.Process]member{}, others: d.Workload.Type == fact.OtherWorkloads}
 		w.id = backup.Workload{Host: h.name, Name: nameOf(d), PID: key.group, Start: d.Process.Start}
 		if key.unit != "" {

@@ -36,6 +36,7 @@ type scene struct {
 	waitsKnown bool
 	totals     map[totalOf]total
 	usualOf    map[lentUse]float64
+	tracked    tracked // the workload that was asked of last
 }
 
 // wait is how much the victim, or its host, waits for a resource.
@@ -94,8 +95,16 @@ func (e *Engine) hostsOf(v *victim, at int64) []*host {
 	if len(serving) > 0 {
 		return serving
 	}
+	if len(heard) > mostHosts {
+		return nil
+	}
 	return heard
 }
+
+// mostHosts is among how many hosts a cause is sought if nothing tells which is
+// the victim's: of more, one always has something that rose, and to look at all of
+// them takes seconds.
+const mostHosts = 16
 
 // seconds lists those from one to another, without earlier episodes if asked.
 func (v *victim) seconds(from, to int64, calm bool) []int64 {

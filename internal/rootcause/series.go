@@ -6,13 +6,14 @@ import "math"
 // with room between.
 const window = 660
 
-// series holds one value for each of the last seconds. A second that nothing
-// was said of is zero.
 // absurd is more than any machine does in a second, in any unit here.
 const absurd = 1e18
 
+// series holds one value for each of the last seconds. A second that nothing
+// was said of is zero.
 type series struct {
 	head   int64 // Unix seconds of the newest value; zero if empty
+	newest int   // where that is in values
 	values [window]float32
 }
 
@@ -42,16 +43,29 @@ func (s *series) hold(second int64, value float64) {
 // slot is the place of a second; nil if it is forgotten already.
 func (s *series) slot(second int64) *float32 {
 	if s.head == 0 || second > s.head+window {
-		s.head, s.values = second, [window]float32{}
+		*s = series{head: second}
 	}
 	for s.head < second {
 		s.head++
-		s.values[s.head%window] = 0
+		if s.newest++; s.newest == window {
+			s.newest = 0
+		}
+		s.values[s.newest] = 0
 	}
 	if second <= s.head-window {
 		return nil
 	}
-	return &s.values[((second%window)+window)%window]
+	return &s.values[s.place(second)]
+}
+
+// place is where a second that is remembered stands in values: a division for
+// each would be most of the cost of a verdict.
+func (s *series) place(second int64) int {
+	i := s.newest - int(s.head-second)
+	if i < 0 {
+		i += window
+	}
+	return i
 }
 
 // at is the value of a second; zero if nothing is known of it. A nil series is
@@ -60,7 +74,7 @@ func (s *series) at(second int64) float64 {
 	if s == nil || s.head == 0 || second > s.head || second <= s.head-window {
 		return 0
 	}
-	return float64(s.values[((second%window)+window)%window])
+	return float64(s.values[s.place(second)])
 }
 
 // mean over seconds from to to, both included; zero if there are none.

@@ -2,6 +2,7 @@ package rootcause
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -23,35 +24,94 @@ func newShift(before []float64, after, unit float64) shift {
 	if len(before) == 0 {
 		return shift{after: after, z: after / unit}
 	}
-	sorted := slices.Clone(before)
-	slices.Sort(sorted)
-	median := quantileOf(sorted, 0.5)
-	deviations := make([]float64, len(sorted))
+	var room [window]uint64 // on the stack
+	keys := room[:0]
+	if len(before) > window {
+		keys = make([]uint64, 0, len(before))
+	}
 	var sum, squares float64
-	for i, v := range sorted {
-		deviations[i] = math.Abs(v - median)
+	for _, v := range before {
+		keys = append(keys, keyOfFloat(v))
 		sum += v
 		squares += v * v
 	}
-	slices.Sort(deviations)
-	n := float64(len(sorted))
+	n := float64(len(before))
 	sd := math.Sqrt(max(0, squares/n-(sum/n)*(sum/n)))
-	scale := max(
-		1.4826*quantileOf(deviations, 0.5),
-		(quantileOf(sorted, 0.75)-quantileOf(sorted, 0.25))/1.349,
-		0.1*sd,
-		0.05*math.Abs(median),
-		unit,
-	)
+	// The median parts the keys, so that each quartile is sought in one half.
+	median, low, high := quantileOf(keys, 0.5), quantileOf(keys, 0.25), quantileOf(keys, 0.75)
+	for i, v := range before {
+		keys[i] = keyOfFloat(math.Abs(v - median))
+	}
+	scale := max(1.4826*quantileOf(keys, 0.5), (high-low)/1.349, 0.1*sd, 0.05*math.Abs(median), unit)
 	return shift{before: median, after: after, z: (after - median) / scale}
 }
 
-func quantileOf(sorted []float64, q float64) float64 {
-	i := q * float64(len(sorted)-1)
-	lo := int(i)
-	hi := min(lo+1, len(sorted)-1)
-	return sorted[lo] + (sorted[hi]-sorted[lo])*(i-float64(lo))
+// keyOfFloat is a number that is ordered as the float is.
+func keyOfFloat(v float64) uint64 {
+	const negative = 1 << 63
+	if b := math.Float64bits(v); b&negative == 0 {
+		return b | negative
+	}
+	return ^math.Float64bits(v)
 }
+
+func floatOfKey(key uint64) float64 {
+	const positive = 1 << 63
+	if key&positive != 0 {
+		return math.Float64frombits(key &^ positive)
+	}
+	return math.Float64frombits(^key)
+}
+
+// quantileOf interpolates between the two values next to a quantile. It puts the
+// keys in another order.
+func quantileOf(keys []uint64, q float64) float64 {
+	i := q * float64(len(keys)-1)
+	k := int(i)
+	lo := floatOfKey(nth(keys, k))
+	if k+1 == len(keys) {
+		return lo
+	}
+	return lo + (floatOfKey(slices.Min(keys[k+1:]))-lo)*(i-float64(k))
+}
+
+// nth is the key that would be at index k if they were sorted; those before it are
+// not larger then, those after it not smaller. Sorting them, or a branch for each,
+// would be most of the cost of a verdict.
+func nth(keys []uint64, k int) uint64 {
+	for {
+		pivot := middle(keys[len(keys)/4], keys[len(keys)/2], keys[3*len(keys)/4])
+		less := split(keys, pivot)
+		if k < less {
+			keys = keys[:less]
+			continue
+		}
+		keys, k = keys[less:], k-less
+		if pivot == math.MaxUint64 {
+			return pivot
+		}
+		equal := split(keys, pivot+1)
+		if k < equal {
+			return pivot
+		}
+		keys, k = keys[equal:], k-equal
+	}
+}
+
+// split moves the keys under a bound to the front and counts them.
+func split(keys []uint64, bound uint64) int {
+	var n uint64
+	for i, key := range keys {
+		keys[i] = keys[n]
+		keys[n] = key
+		_, under := bits.Sub64(key, bound, 0)
+		n += under
+	}
+	return int(n)
+}
+
+// middle is the one of three that is neither least nor most.
+func middle(a, b, c uint64) uint64 { return max(min(a, b), min(max(a, b), c)) }
 
 // softmax turns scores into probabilities.
 func softmax(scores []float64) []float64 {

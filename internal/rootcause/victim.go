@@ -79,7 +79,25 @@ func preference(name string) int {
 	}
 }
 
+// plausible is a fact without what no request can be: one number beyond measure
+// would be in every reading that follows.
+func plausible(f fact.Latency) fact.Latency {
+	for _, x := range []*float64{&f.Count, &f.Errors, &f.Oldest} {
+		if !(*x > 0 && *x < absurd) {
+			*x = 0
+		}
+	}
+	odd := func(b fact.Bucket) bool {
+		return !(b.Low >= 0 && b.High >= b.Low && b.High < absurd && b.Count < absurd)
+	}
+	if slices.ContainsFunc(f.Buckets, odd) {
+		f.Buckets = slices.DeleteFunc(slices.Clone(f.Buckets), odd)
+	}
+	return f
+}
+
 func (e *Engine) latency(f fact.Latency) error {
+	f = plausible(f)
 	v, err := e.victim(Victim{Service: f.Service, Host: f.Host})
 	if err != nil {
 		return err
