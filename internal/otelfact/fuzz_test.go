@@ -71,8 +71,8 @@ func (x *dice) count() uint64 {
 func (x *dice) text() string {
 	return []string{
 		"user", "read", "receive", "some", "io", "run_queue", "major", "shop", "web1", "sda", "I/O error", "\xff", strings.Repeat("é", 2000), "",
-		"2026-11-21T02:00:00.5Z", "rootcause.mark", "rootcause.verdict",
-	}[x.below(17)]
+		"2026-11-21T02:00:00.5Z", "rootcause.mark", "rootcause.verdict", "kernel", "\x1b[3", "Nov 21 02:00:01 web1 kernel: x",
+	}[x.below(20)]
 }
 
 var attributeNames = []string{
@@ -80,6 +80,8 @@ var attributeNames = []string{
 	"direction", "system.device", "device", "network.interface.name", "network.io.direction", "rootcause.pressure.resource",
 	"rootcause.pressure.level", "rootcause.capability", "rootcause.wait.type", "system.paging.fault.type", "process.executable.name",
 	"process.command_args", "http.response.status_code", "error.type", "cpu", "rootcause.mark.name", "otel.event.name",
+	"_TRANSPORT", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "PRIORITY", "message", "http.route", "http.request.method", "rpc.method", "peer.service",
+	"server.address", "db.system.name",
 }
 
 func (x *dice) attributes(m pcommon.Map) {
@@ -313,8 +315,15 @@ func requireSane(t *testing.T, f fact.Fact) {
 		texts(f.Host, f.Cgroup, f.Resource)
 	case fact.Capability:
 		texts(f.Host, f.Name)
+	case fact.Calls:
+		interval(f.Over)
+		numbers(f.Count, f.Errors, f.Time)
+		texts(f.Service, f.Host, f.Peer)
+		require.NotEmpty(t, f.Service)
+		require.NotEmpty(t, f.Peer)
+		require.LessOrEqual(t, f.Errors, f.Count)
 	case fact.Log:
-		texts(f.Host, f.Service, f.Body)
+		texts(f.Host, f.Service, f.Source, f.Unit, f.Body)
 	case fact.Mark:
 		texts(f.Name, f.Text)
 	default:

@@ -39,6 +39,15 @@ func shippedEngine() (engine, error) {
 	return rootcause.New(rootcause.DefaultParams(), tools), nil
 }
 
+// shippedEvidence tells which log records are evidence.
+func shippedEvidence() func(fact.Log) string {
+	tools, err := files.Default()
+	if err != nil {
+		return nil // no engine starts without a catalogue, and it says why
+	}
+	return tools.Evidence
+}
+
 func newFactory(create newEngine) processor.Factory {
 	s := &sharing{newEngine: create, runtimes: map[*Config]*runtime{}}
 	return processor.NewFactory(
