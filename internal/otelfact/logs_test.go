@@ -46,7 +46,7 @@ func TestWhoWroteALogRecord(t *testing.T) {
 		"an access log": {shop, nil, nil, `203.0.113.7 - - [21/Nov/2026:02:00:01 +0000] "GET /a: HTTP/1.1" 200 5`,
 			fact.Log{Host: "web1", Service: "shop", Body: `203.0.113.7 - - [21/Nov/2026:02:00:01 +0000] "GET /a: HTTP/1.1" 200 5`}},
 		"a level is no host": {nil, nil, nil, "2026-11-21T02:00:01Z ERROR main: slow", fact.Log{Body: "2026-11-21T02:00:01Z ERROR main: slow"}},
-		"a time and no tag": {shop, nil, nil, "2026-11-21T02:00:01Z INFO got {a: b}", fact.Log{Host: "web1", Service: "shop", Body: "2026-11-21T02:00:01Z INFO got {a: b}"}},
+		"a time and no tag":  {shop, nil, nil, "2026-11-21T02:00:01Z INFO got {a: b}", fact.Log{Host: "web1", Service: "shop", Body: "2026-11-21T02:00:01Z INFO got {a: b}"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
