@@ -148,6 +148,7 @@ func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, b
 	})
 	c.add(onsetOrder(sc, e.p.OnsetWithin, at, s))
 	c.add(waited(sc, r))
+	e.heed(sc, &c)
 	if stopped, ok := stopped(sc, at, s); ok {
 		c.add(stopped)
 	}

@@ -33,6 +33,7 @@ type Engine struct {
 	windows *backup.Tracker
 	opened  []backup.Window // since the last tick
 	serving map[pidOf]served
+	book    signBook
 	now     time.Time // of the last tick
 	swept   time.Time
 	procs   int
@@ -121,13 +122,9 @@ func (e *Engine) observe(f fact.Fact) error {
 			}
 		})
 	case fact.Log:
-		if e.catalog.SignOf(f.Body) != catalog.DiskError {
-			return nil
-		}
-		return e.onHost(f.Host, func(h *host) {
-			h.logged = true
-			h.diskErrs.spread(seconds(f.At), 1, 1)
-		})
+		return e.log(f)
+	case fact.Calls:
+		return e.calls(f)
 	case fact.WorksFor:
 		return e.onHost(f.Server.Host, func(h *host) { h.lend(f) })
 	case fact.Service:
@@ -300,7 +297,7 @@ func (e *Engine) rebase(at time.Time) []Event {
 	}
 	e.hosts, e.byHost, e.serving = nil, map[string]*host{}, map[pidOf]served{}
 	e.windows = backup.NewTracker(e.p.BackupGrace, time.Duration(e.p.Before)*time.Second, e.p.MaxWindows)
-	e.opened, e.procs, e.now, e.swept = nil, 0, at, at
+	e.opened, e.book, e.procs, e.now, e.swept = nil, signBook{}, 0, at, at
 	return events
 }
 

@@ -27,9 +27,7 @@ type host struct {
 	linkNames []string
 	pressure  map[stalled]*stall // PSI "some", seconds per second
 	lent      []lent
-	diskErrs  series // messages of a failing disk
 	steal     series // CPU seconds that the hypervisor took
-	logged    bool   // kernel messages were delivered
 	cores     int
 	can       map[string]bool // capabilities; a missing key was never told
 }

@@ -68,6 +68,20 @@ const (
 	TermDiskErrors   Term = "disk_errors"     // the kernel logged I/O errors
 	TermSlowDisk     Term = "slow_disk"       // operations take longer at unchanged load
 	TermNothingWaits Term = "nothing_waits"   // no wait, no use changed
+
+	TermHungTask       Term = "hung_task"           // the kernel told of tasks that hang
+	TermArrayRebuild   Term = "array_rebuild"       // a RAID array is rebuilt or checked
+	TermOOMKill        Term = "oom_kill"            // memory ran out and a process was killed
+	TermDiskFull       Term = "disk_full"           // writes failed for want of space
+	TermDeploy         Term = "deploy"              // the victim was started anew
+	TermGCPause        Term = "gc_pause"            // it told of long collections of garbage
+	TermRefused        Term = "refused_connections" // calls were refused or timed out
+	TermServerErrors   Term = "server_errors"       // access logs tell of failed requests
+	TermUnreachable    Term = "unreachable"         // a file server or the network did not answer
+	TermLockMessages   Term = "lock_messages"       // a database told of waits for locks
+	TermFailedRequests Term = "failed_requests"     // more requests fail while nothing else changed
+	TermCalls          Term = "calls"               // the time is spent in calls to others
+	TermCallsFlat      Term = "calls_flat"          // it is not
 )
 
 // Weights turn evidence into scores; the scores of all suspects become
@@ -88,6 +102,9 @@ func DefaultParams() Params {
 			TermPerRequest: 3,
 			TermDiskErrors: 5, TermSlowDisk: 4,
 			TermNothingWaits: 1.5,
+			TermHungTask:     1, TermArrayRebuild: 2.5, TermOOMKill: 2.5, TermDiskFull: 2.5, TermDeploy: 2, TermGCPause: 2,
+			TermRefused: 2.5, TermServerErrors: 1, TermUnreachable: 3, TermLockMessages: 3, TermFailedRequests: 1,
+			TermCalls: 4.5, TermCallsFlat: -1,
 		},
 		Before: 300, BeforeGap: 5, After: 300, OnsetSlack: 2, OnsetWithin: 60,
 		NamedAt: 0.8, Margin: 0.2, ProbableAt: 0.5, SettleFor: 3, TellWithin: 15,

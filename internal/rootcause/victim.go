@@ -17,6 +17,9 @@ type victim struct {
 	id      Victim
 	signals []*latency.Signal // sorted by preference, then name
 	rate    series            // requests per second of the preferred signal
+	errors  series            // of them, failed
+	traced  work              // what spans tell of the requests
+	callees []*callee         // whom it calls, sorted by name
 	heard   int64             // Unix seconds of the newest fact
 	past    []period          // earlier episodes that Before may reach into
 	episode *episode
@@ -47,11 +50,14 @@ func preference(name string) int {
 	switch name {
 	case "server":
 		return 0
-	case "spans":
+	case spansSignal:
 		return 1
 	case "probe":
 		return 3
 	default:
+		if isRoute(name) {
+			return 4
+		}
 		return 2
 	}
 }
@@ -65,7 +71,7 @@ func (e *Engine) latency(f fact.Latency) error {
 		return cmp.Or(cmp.Compare(preference(s.Name), preference(name)), cmp.Compare(s.Name, name))
 	})
 	if !found {
-		if len(v.signals) >= maxSignals {
+		if len(v.signals) >= maxSignals && !v.dropRoute(f.Signal) {
 			return fmt.Errorf("signals of %s: %w to %d", f.Service, ErrBound, maxSignals)
 		}
 		s := latency.NewSignal(f.Signal, e.p.Objectives[f.Service], e.p.Latency)
@@ -75,6 +81,10 @@ func (e *Engine) latency(f fact.Latency) error {
 	v.heard = max(v.heard, f.At.Unix())
 	if i == 0 {
 		v.rate.spread(seconds(f.At), f.Over.Seconds(), f.Count)
+		v.errors.spread(seconds(f.At), f.Over.Seconds(), f.Errors)
+	}
+	if f.Signal == spansSignal {
+		v.traced.requests(f)
 	}
 	return nil
 }
@@ -111,7 +121,7 @@ func (v *victim) rebase() {
 	for i, s := range v.signals {
 		v.signals[i] = s.Rebased()
 	}
-	v.rate, v.past, v.episode = series{}, nil, nil
+	v.rate, v.errors, v.traced, v.callees, v.past, v.episode = series{}, series{}, work{}, nil, nil, nil
 }
 
 // shown is the signal that tells of the victim's state: the first that is
