@@ -18,7 +18,7 @@ func (e *Engine) Explain(id Victim, onset, until time.Time) (Verdict, error) {
 		if v.id.Service != id.Service || id.Host != "" && v.id.Host != id.Host {
 			continue
 		}
-		s := v.shown()
+		s := e.shown(v)
 		now := s.View()
 		ep := &episode{
 			id: episodeID(v.id, onset.Unix()), signal: s, onset: onset.Unix(), bout: onset.Unix(),

@@ -2,10 +2,12 @@ package rootcause
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
 	"github.com/otel-culprit/culprit/internal/fact"
+	"github.com/otel-culprit/culprit/internal/latency"
 )
 
 // spansSignal is the signal of all requests of a service that were traced; those
@@ -23,10 +25,89 @@ func (v *victim) dropRoute(signal string) bool {
 	for i, s := range slices.Backward(v.signals) {
 		if isRoute(s.Name) && (v.episode == nil || v.episode.signal != s) {
 			v.signals = slices.Delete(v.signals, i, i+1)
+			delete(v.routes, s.Name)
 			return true
 		}
 	}
 	return false
+}
+
+// trace notes what spans tell of a victim's requests, all of them or of a route.
+func (v *victim) trace(f fact.Latency) {
+	if f.Signal == spansSignal {
+		v.traced.requests(f)
+	}
+	if !isRoute(f.Signal) {
+		return
+	}
+	r := v.routes[f.Signal]
+	if r == nil {
+		r = new(route)
+		if v.routes == nil {
+			v.routes = map[string]*route{}
+		}
+		v.routes[f.Signal] = r
+	}
+	r.add(f)
+}
+
+// route is the spread of the time that the requests of a route take: their
+// number, and the sums of its logarithm and of the square of that.
+type route struct {
+	count, sum, squares series
+}
+
+func (r *route) add(f fact.Latency) {
+	var sum, squares float64
+	for _, b := range f.Buckets {
+		ln := math.Log(max((b.Low+b.High)/2, 1e-6))
+		sum += ln * b.Count
+		squares += ln * ln * b.Count
+	}
+	end, over := seconds(f.At), f.Over.Seconds()
+	r.count.spread(end, over, f.Count)
+	r.sum.spread(end, over, sum)
+	r.squares.spread(end, over, squares)
+}
+
+// over is the number of requests in some seconds, with mean and variance of the
+// logarithm of what they took.
+func (r *route) over(from, to int64) (count, mean, variance float64) {
+	n := float64(to - from + 1)
+	count = r.count.mean(from, to) * n
+	if count < 1 {
+		return 0, 0, 0
+	}
+	mean = r.sum.mean(from, to) * n / count
+	return count, mean, max(r.squares.mean(from, to)*n/count-mean*mean, 0)
+}
+
+const (
+	// A route has few requests, and there are many routes: chance must be less than
+	// one in a thousand million until one is believed on its own.
+	routeDeviations = 6
+	routeLooksBack  = 120 // seconds, so that what is long ago does not dilute a rise
+)
+
+// believes is whether an alarm is more than chance. Those of all requests are; a
+// route must have had enough requests before and after, whose difference is beyond
+// what their spread explains.
+func (e *Engine) believes(v *victim, s *latency.Signal) bool {
+	if !isRoute(s.Name) || v.episode != nil && v.episode.signal == s {
+		return true
+	}
+	r := v.routes[s.Name]
+	if r == nil {
+		return false
+	}
+	now := s.View()
+	usualCount, usual, usualVariance := r.over(now.Onset-e.p.Before, now.Onset-e.p.BeforeGap)
+	count, mean, variance := r.over(max(now.Onset, now.Second-routeLooksBack), now.Second)
+	if min(usualCount, count) < e.p.Latency.MinRequests {
+		return false
+	}
+	deviation := math.Sqrt(usualVariance/usualCount + max(variance, usualVariance)/count)
+	return mean-usual > max(routeDeviations*deviation, math.Log(e.p.Latency.MinRatio))
 }
 
 // onlyRoute says if an episode shows in one route, and not in all requests.

@@ -19,6 +19,7 @@ type victim struct {
 	rate    series            // requests per second of the preferred signal
 	errors  series            // of them, failed
 	traced  work              // what spans tell of the requests
+	routes  map[string]*route // by signal
 	callees []*callee         // whom it calls, sorted by name
 	heard   int64             // Unix seconds of the newest fact
 	past    []period          // earlier episodes that Before may reach into
@@ -83,9 +84,7 @@ func (e *Engine) latency(f fact.Latency) error {
 		v.rate.spread(seconds(f.At), f.Over.Seconds(), f.Count)
 		v.errors.spread(seconds(f.At), f.Over.Seconds(), f.Errors)
 	}
-	if f.Signal == spansSignal {
-		v.traced.requests(f)
-	}
+	v.trace(f)
 	return nil
 }
 
@@ -121,14 +120,14 @@ func (v *victim) rebase() {
 	for i, s := range v.signals {
 		v.signals[i] = s.Rebased()
 	}
-	v.rate, v.errors, v.traced, v.callees, v.past, v.episode = series{}, series{}, work{}, nil, nil, nil
+	v.rate, v.errors, v.traced, v.routes, v.callees, v.past, v.episode = series{}, series{}, work{}, nil, nil, nil, nil
 }
 
 // shown is the signal that tells of the victim's state: the first that is
 // alarmed, else the first. Nil if there is none.
-func (v *victim) shown() *latency.Signal {
+func (e *Engine) shown(v *victim) *latency.Signal {
 	for _, s := range v.signals {
-		if s.View().Alarm {
+		if s.View().Alarm && e.believes(v, s) {
 			return s
 		}
 	}
@@ -144,7 +143,7 @@ const silentAfter = 5 * time.Minute
 
 // judge moves a victim's episode and verdict on to a moment.
 func (e *Engine) judge(v *victim, at time.Time) []Event {
-	s := v.shown()
+	s := e.shown(v)
 	if s == nil {
 		return nil
 	}
