@@ -78,6 +78,8 @@ func needlesOf(expression string) []string {
 	return needles
 }
 
+// required lists texts one of which is in all that an expression matches, the
+// rarest that it can find; nil if there are none.
 func required(re *syntax.Regexp) []string {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -105,6 +107,8 @@ func required(re *syntax.Regexp) []string {
 			all = append(all, list...)
 		}
 		return all
+	default:
+		return nil
 	}
 	return nil
 }

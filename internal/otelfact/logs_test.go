@@ -19,16 +19,36 @@ func TestWhoWroteALogRecord(t *testing.T) {
 		body                    string
 		want                    fact.Log
 	}{
-		"journal of the kernel": {web1, nil, attrs{"MESSAGE": failed, "_TRANSPORT": "kernel", "SYSLOG_IDENTIFIER": "kernel", "PRIORITY": "3"}, "",
-			fact.Log{Host: "web1", Source: "kernel", Severity: 17, Body: failed}},
-		"journal in attributes": {nil, attrs{"_TRANSPORT": "kernel", "_HOSTNAME": "web1", "PRIORITY": "4"}, nil, failed,
-			fact.Log{Host: "web1", Source: "kernel", Severity: 13, Body: failed}},
-		"journal of a unit": {web1, nil, attrs{"MESSAGE": failed, "_TRANSPORT": "stdout", "SYSLOG_IDENTIFIER": "shop", "_COMM": "sh", "_SYSTEMD_UNIT": "shop.service"}, "",
-			fact.Log{Host: "web1", Source: "shop", Unit: "shop.service", Body: failed}},
-		"systemd of a unit": {web1, nil, attrs{"MESSAGE": "Started The shop.", "SYSLOG_IDENTIFIER": "systemd", "UNIT": "shop.service", "_SYSTEMD_UNIT": "init.scope"}, "",
-			fact.Log{Host: "web1", Source: "systemd", Unit: "shop.service", Body: "Started The shop."}},
-		"one who claims to be the kernel": {web1, nil, attrs{"MESSAGE": failed, "_TRANSPORT": "syslog", "SYSLOG_IDENTIFIER": "kernel", "_SYSTEMD_UNIT": "session-3.scope"}, "",
-			fact.Log{Host: "web1", Unit: "session-3.scope", Body: failed}},
+		"journal of the kernel": {
+			web1, nil,
+			attrs{"MESSAGE": failed, "_TRANSPORT": "kernel", "SYSLOG_IDENTIFIER": "kernel", "PRIORITY": "3"},
+			"",
+			fact.Log{Host: "web1", Source: "kernel", Severity: 17, Body: failed},
+		},
+		"journal in attributes": {
+			nil,
+			attrs{"_TRANSPORT": "kernel", "_HOSTNAME": "web1", "PRIORITY": "4"},
+			nil, failed,
+			fact.Log{Host: "web1", Source: "kernel", Severity: 13, Body: failed},
+		},
+		"journal of a unit": {
+			web1, nil,
+			attrs{"MESSAGE": failed, "_TRANSPORT": "stdout", "SYSLOG_IDENTIFIER": "shop", "_COMM": "sh", "_SYSTEMD_UNIT": "shop.service"},
+			"",
+			fact.Log{Host: "web1", Source: "shop", Unit: "shop.service", Body: failed},
+		},
+		"systemd of a unit": {
+			web1, nil,
+			attrs{"MESSAGE": "Started The shop.", "SYSLOG_IDENTIFIER": "systemd", "UNIT": "shop.service", "_SYSTEMD_UNIT": "init.scope"},
+			"",
+			fact.Log{Host: "web1", Source: "systemd", Unit: "shop.service", Body: "Started The shop."},
+		},
+		"one who claims to be the kernel": {
+			web1, nil,
+			attrs{"MESSAGE": failed, "_TRANSPORT": "syslog", "SYSLOG_IDENTIFIER": "kernel", "_SYSTEMD_UNIT": "session-3.scope"},
+			"",
+			fact.Log{Host: "web1", Unit: "session-3.scope", Body: failed},
+		},
 		"file of the kernel":         {web1, attrs{"log.file.path": "/var/log/kern.log"}, nil, "Nov 21 02:00:01 web1 kernel: " + failed, kernels},
 		"file with short day":        {nil, attrs{"log.file.name": "messages"}, nil, "Nov  1 02:00:01 web1 kernel: " + failed, kernels},
 		"file with RFC 3339":         {nil, nil, nil, "2026-11-21T02:00:01.123456+00:00 web1 kernel: " + failed, kernels},
@@ -43,8 +63,10 @@ func TestWhoWroteALogRecord(t *testing.T) {
 		"nothing told":               {web1, nil, nil, failed, fact.Log{Host: "web1", Body: failed}},
 		"colours":                    {shop, nil, nil, "\x1b[1;31m" + failed + "\x1b[0m", fact.Log{Host: "web1", Service: "shop", Body: failed}},
 		"a colour that does not end": {shop, nil, nil, "a\x1b[31", fact.Log{Host: "web1", Service: "shop", Body: "a"}},
-		"an access log": {shop, nil, nil, `203.0.113.7 - - [21/Nov/2026:02:00:01 +0000] "GET /a: HTTP/1.1" 200 5`,
-			fact.Log{Host: "web1", Service: "shop", Body: `203.0.113.7 - - [21/Nov/2026:02:00:01 +0000] "GET /a: HTTP/1.1" 200 5`}},
+		"an access log": {
+			shop, nil, nil, `203.0.113.7 - - [21/Nov/2026:02:00:01 +0000] "GET /a: HTTP/1.1" 200 5`,
+			fact.Log{Host: "web1", Service: "shop", Body: `203.0.113.7 - - [21/Nov/2026:02:00:01 +0000] "GET /a: HTTP/1.1" 200 5`},
+		},
 		"a level is no host": {nil, nil, nil, "2026-11-21T02:00:01Z ERROR main: slow", fact.Log{Body: "2026-11-21T02:00:01Z ERROR main: slow"}},
 		"a time and no tag":  {shop, nil, nil, "2026-11-21T02:00:01Z INFO got {a: b}", fact.Log{Host: "web1", Service: "shop", Body: "2026-11-21T02:00:01Z INFO got {a: b}"}},
 	}

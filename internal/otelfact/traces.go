@@ -119,9 +119,9 @@ func (d *Decoder) span(res *resource, span ptrace.Span) *spanCell {
 		}
 		return c
 	}
-	c.tally.span(took, failed)
+	c.span(took, failed)
 	if route := routeOf(span.Attributes()); route != "" {
-		partOf(&c.routes, route, maxRoutes, d.now).tally.span(took, failed)
+		partOf(&c.routes, route, maxRoutes, d.now).span(took, failed)
 	}
 	d.serving(res, end)
 	return c

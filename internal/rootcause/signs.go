@@ -97,11 +97,10 @@ func (b *signBook) forget(since int64) {
 // heed adds what logs and traces tell of a suspect.
 func (e *Engine) heed(sc *scene, s *scored) {
 	list := e.signs(sc, s.Cause, s.Resource)
-	switch s.Cause {
-	case Upstream:
+	if s.Cause == Upstream {
 		list = append(list, sc.slowCalls()...)
-		list = append(list, sc.failedRequests()...)
-	case OwnWork:
+	}
+	if s.Cause == Upstream || s.Cause == OwnWork {
 		list = append(list, sc.failedRequests()...)
 	}
 	for _, ev := range list {
@@ -181,6 +180,9 @@ func (e *Engine) sign(sc *scene, s *catalog.Sign) (ev Evidence, ok bool) {
 	}
 	sentence := latest.found.Say(map[string]string{"count": n, "times": times, "host": cmp.Or(latest.host, "the host")})
 	strength := clamp01((count - expected - 2*math.Sqrt(expected)) / max(s.Enough, expected)) // two deviations of chance
+	if usual < enoughBefore {
+		strength /= 2 // it may have been told all the time
+	}
 	if strength == 0 {
 		sentence += ", no more often than before"
 	}

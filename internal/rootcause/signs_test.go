@@ -296,8 +296,11 @@ func TestABackupThatOnlyItsMessagesShow(t *testing.T) {
 		return fact.Log{At: at(second), Host: "nas1", Source: "restic", Unit: "restic.service", Body: body}
 	}
 	events := run(t, e, []fact.Fact{
-		says(10, "using parent snapshot 40dc1520"), fact.Tick{At: at(11)}, fact.Tick{At: at(600)},
-		says(601, "at least one source file could not be read"), says(602, "snapshot 9f2a11c0 saved"), fact.Tick{At: at(603)},
+		says(10, "using parent snapshot 40dc1520"),
+		fact.Tick{At: at(11)},
+		fact.Tick{At: at(600)},
+		says(601, "at least one source file could not be read"), says(602, "snapshot 9f2a11c0 saved"),
+		fact.Tick{At: at(603)},
 	})
 	require.Len(t, events, 2)
 	opened, closed := events[0].(rootcause.Window), events[1].(rootcause.Window)
@@ -404,4 +407,44 @@ func TestRoutesRaiseNoFalseAlarms(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLawsHoldWithSigns is the laws of determinism and of no look-ahead for a night
+// with logs, calls and routes.
+func TestLawsHoldWithSigns(t *testing.T) {
+	w := newWorld(71)
+	w.jobs = []job{harmless(120, 200)}
+	w.latency = during(120, 200, 0.010, 0.3)
+	facts := with(w, 180, func(second int, at time.Time) []fact.Fact {
+		list := []fact.Fact{
+			w.route(at, "GET /cart", 20, 0.01), w.route(at, "POST /pay", 5, w.latency(second)),
+			fact.Calls{At: at, Over: time.Second, Service: "shop", Host: hostName, Peer: "payments", Count: 5, Time: 5 * w.latency(second)},
+		}
+		if second > 115 && second%2 == 0 {
+			list = append(list, kernelSays(at, "I/O error, dev sda, sector 8"), fact.Log{At: at, Host: hostName, Service: "shop", Body: "dial tcp: connection refused"})
+		}
+		return list
+	})
+	all := show(run(t, newEngine(t, nil), facts))
+	require.Contains(t, all, "failed operations of sda")
+	require.Equal(t, all, show(run(t, newEngine(t, nil), facts)))
+	for _, part := range []int{1, 2, 3} {
+		require.True(t, strings.HasPrefix(all, show(run(t, newEngine(t, nil), facts[:len(facts)*part/4]))))
+	}
+}
+
+func TestARestartOfTheVictimIsItsOwnWork(t *testing.T) {
+	night := func(unit string) *rootcause.Evidence {
+		w := newWorld(72)
+		w.latency = during(120, 200, 0.010, 0.3)
+		e := newEngine(t, func(p *rootcause.Params) { p.Services = map[string][]string{"shop": {"shop.service"}} })
+		return evidence(last(t, run(t, e, with(w, 180, func(second int, at time.Time) []fact.Fact {
+			if second != 119 {
+				return nil
+			}
+			return []fact.Fact{fact.Log{At: at, Host: hostName, Source: "systemd", Unit: unit, Body: "Started The shop."}}
+		}))), rootcause.OwnWork, "service_restart")
+	}
+	require.InDelta(t, 1, night("shop.service").Strength, 0)
+	require.Nil(t, night("cron.service"))
 }
