@@ -391,7 +391,7 @@ func TestTheSumIsKeptHoweverManyRoutesThereAre(t *testing.T) {
 // TestRoutesRaiseNoFalseAlarms is an hour and a half of a site whose routes get
 // few requests that take very different times, with nothing wrong.
 func TestRoutesRaiseNoFalseAlarms(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(2) {
 		w := newWorld(60 + seed)
 		events := run(t, newEngine(t, nil), with(w, 5400, func(_ int, at time.Time) (facts []fact.Fact) {
 			for i, rate := range []float64{0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 3} {
