@@ -50,7 +50,7 @@ var layers = map[string]struct {
 }
 
 // pureStd has no I/O, clock, goroutine, lock, log or context.
-var pureStd = []string{"cmp", "encoding/json", "math/bits", "errors", "fmt", "hash/fnv", "iter", "maps", "math", "regexp", "slices", "strconv", "strings", "time"}
+var pureStd = []string{"cmp", "encoding/json", "math/bits", "errors", "fmt", "hash/fnv", "iter", "maps", "math", "regexp", "regexp/syntax", "slices", "strconv", "strings", "time"}
 
 func TestImportsPointDownwards(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...")

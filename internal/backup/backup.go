@@ -20,4 +20,28 @@ type Window struct {
 	Workload Workload  `json:"workload"`
 	Start    time.Time `json:"start"`
 	End      time.Time `json:"end,omitzero"` // zero while active
+	// Phase and Outcome are what the tool itself said last and at its worst.
+	Phase   string  `json:"phase,omitzero"` // such as "scan"; empty if not told
+	Outcome Outcome `json:"outcome,omitzero"`
+}
+
+// Outcome is how a backup went, as its tool says; empty if it did not say.
+type Outcome string
+
+// The outcomes, from good to bad.
+const (
+	OutcomeOK      Outcome = "ok"
+	OutcomePartial Outcome = "partial" // some files are missing
+	OutcomeFailed  Outcome = "failed"
+)
+
+// worse is the worse of two outcomes: a tool that could not read some files says
+// that it is done all the same.
+func worse(a, b Outcome) Outcome {
+	for _, o := range []Outcome{OutcomeFailed, OutcomePartial, OutcomeOK} {
+		if a == o || b == o {
+			return o
+		}
+	}
+	return ""
 }

@@ -17,6 +17,8 @@ type Catalog struct {
 	Signs []Sign `yaml:"signs"`
 
 	byCommand map[string][]int // indexes into Tools
+	signs     screen           // by index into Signs
+	messages  screen           // by index into Tools times maxMessages, plus that of the message
 }
 
 // Tool is one program that makes backups.
@@ -34,6 +36,8 @@ type Tool struct {
 	Backend []string `yaml:"backend"`
 	// Remedies are what the tool itself offers, by resource.
 	Remedies []Remedy `yaml:"remedies"`
+	// Messages are what it says of its own progress; the first that matches counts.
+	Messages []Message `yaml:"messages"`
 }
 
 // Remedy is a flag or a command of a tool that lowers its use of a resource.
@@ -43,15 +47,6 @@ type Remedy struct {
 	Command  string `yaml:"command"` // may hold {pid}
 	Live     bool   `yaml:"live"`    // acts on a running backup
 }
-
-// Sign is a log message that is evidence.
-type Sign struct {
-	Name    string  `yaml:"name"` // such as "disk_error"
-	Pattern Pattern `yaml:"pattern"`
-}
-
-// DiskError is the name of signs that tell of a failing disk.
-const DiskError = "disk_error"
 
 // Pattern is a regular expression that comes from a file; the zero value
 // matches nothing.
@@ -72,12 +67,20 @@ func (p *Pattern) UnmarshalText(text []byte) error {
 // Match reports whether s contains the pattern.
 func (p Pattern) Match(s string) bool { return p.re != nil && p.re.MatchString(s) }
 
+// String is the expression.
+func (p Pattern) String() string {
+	if p.re == nil {
+		return ""
+	}
+	return p.re.String()
+}
+
 // IsZero reports whether there is no pattern.
 func (p Pattern) IsZero() bool { return p.re == nil }
 
 // Index checks the catalogue and makes it ready for Recognise.
 func (c *Catalog) Index() error {
-	c.byCommand = make(map[string][]int)
+	c.byCommand, c.signs, c.messages = make(map[string][]int), screen{}, screen{}
 	for i, t := range c.Tools {
 		if t.Name == "" || len(t.Commands) == 0 {
 			return fmt.Errorf("tools[%d]: name and commands must be set", i)
@@ -88,19 +91,39 @@ func (c *Catalog) Index() error {
 			}
 			c.byCommand[cmd] = append(c.byCommand[cmd], i)
 		}
+		if len(t.Messages) > maxMessages {
+			return fmt.Errorf("tool %s: it has more than %d messages", t.Name, maxMessages)
+		}
+		for j := range t.Messages {
+			if err := t.Messages[j].check(); err != nil {
+				return fmt.Errorf("tool %s: messages[%d]: %w", t.Name, j, err)
+			}
+			if err := c.messages.add(t.Messages[j].Pattern, i*maxMessages+j); err != nil {
+				return fmt.Errorf("tool %s: messages[%d]: %w", t.Name, j, err)
+			}
+		}
 		for _, r := range t.Remedies {
-			if !slices.Contains([]string{"cpu", "disk", "network", "memory"}, r.Resource) {
+			if !slices.Contains(resources, r.Resource) {
 				return fmt.Errorf("tool %s: remedy %q: resource must be cpu, disk, network or memory, not %q", t.Name, r.Title, r.Resource)
 			}
 		}
 	}
-	for i, s := range c.Signs {
-		if s.Name == "" || s.Pattern.IsZero() {
-			return fmt.Errorf("signs[%d]: name and pattern must be set", i)
+	for i := range c.Signs {
+		if err := c.Signs[i].check(); err != nil {
+			return fmt.Errorf("signs[%d] (%s): %w", i, c.Signs[i].Name, err)
+		}
+		if err := c.signs.add(c.Signs[i].Pattern, i); err != nil {
+			return fmt.Errorf("signs[%d] (%s): %w", i, c.Signs[i].Name, err)
 		}
 	}
 	return nil
 }
+
+// resources are what workloads contend for.
+var resources = []string{"cpu", "disk", "network", "memory"}
+
+// maxMessages bounds the messages of a tool.
+const maxMessages = 64
 
 // maxCommand is the kernel's TASK_COMM_LEN without the closing zero.
 const maxCommand = 15
@@ -137,14 +160,4 @@ func (c *Catalog) Tool(name string) (*Tool, bool) {
 		}
 	}
 	return nil, false
-}
-
-// SignOf names the first sign in a log message; empty if there is none.
-func (c *Catalog) SignOf(body string) string {
-	for _, s := range c.Signs {
-		if s.Pattern.Match(body) {
-			return s.Name
-		}
-	}
-	return ""
 }

@@ -32,6 +32,7 @@ const (
 	KindWorksFor   Kind = "works_for"
 	KindService    Kind = "service"
 	KindLatency    Kind = "latency"
+	KindCalls      Kind = "calls"
 	KindCPU        Kind = "cpu"
 	KindDisk       Kind = "disk"
 	KindLink       Kind = "link"
@@ -186,6 +187,19 @@ type Latency struct {
 	Oldest  float64  // age of the oldest unfinished request at At, seconds
 }
 
+// Calls is what a service asked of another in an interval.
+type Calls struct {
+	At      time.Time
+	Over    time.Duration
+	Service string  // who called
+	Host    string  // its host; empty if unknown
+	Peer    string  // who was called, such as "payments" or "postgresql"
+	Local   bool    // the peer is known to be on the same host
+	Count   float64 // calls completed
+	Errors  float64 // of them, failed
+	Time    float64 // seconds, summed over the calls
+}
+
 // CPUTime is what the CPUs of a host did in an interval.
 type CPUTime struct {
 	At     time.Time
@@ -292,7 +306,9 @@ type Log struct {
 	At       time.Time
 	Host     string
 	Service  string
-	Severity int // OpenTelemetry severity number
+	Source   string // who wrote it: "kernel", a syslog identifier or a file's name; empty if not told
+	Unit     string // systemd unit that it is of; empty if not told
+	Severity int    // OpenTelemetry severity number
 	Body     string
 }
 
@@ -345,6 +361,12 @@ func (f Latency) When() time.Time { return f.At }
 
 // Kind is KindLatency.
 func (Latency) Kind() Kind { return KindLatency }
+
+// When is At.
+func (f Calls) When() time.Time { return f.At }
+
+// Kind is KindCalls.
+func (Calls) Kind() Kind { return KindCalls }
 
 // When is At.
 func (f CPUTime) When() time.Time { return f.At }

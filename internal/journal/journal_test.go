@@ -48,6 +48,7 @@ func night() []fact.Fact {
 			Buckets: []fact.Bucket{{Low: 0, High: 0.005, Count: 2}, {Low: math.SmallestNonzeroFloat64, High: math.MaxFloat64, Count: 1}},
 		},
 		fact.Latency{At: at, Service: "shop"},
+		fact.Calls{At: at, Over: time.Second, Service: "shop", Host: "web1", Peer: "payments", Local: true, Count: 3, Errors: 1, Time: 0.75},
 		fact.CPUTime{At: at, Over: time.Second, Host: "web1", Busy: 1.5, IOWait: 0.25, Steal: 0.125, Cores: 4},
 		fact.Disk{
 			At: at, Over: time.Second, Host: "web1", Device: "sda", Reads: 1, Writes: 2, ReadBytes: 3, WriteBytes: 4,
@@ -61,7 +62,7 @@ func night() []fact.Fact {
 		fact.Shared{At: at, Name: "nas", Resource: "disk", Hosts: []string{"web1", "db1"}},
 		fact.Capability{At: at, Host: "web1", Name: "psi", Present: true},
 		fact.Capability{At: at, Host: "web1", Name: "psi"},
-		fact.Log{At: at, Host: "web1", Service: "shop", Severity: 17, Body: "I/O error\nsda <é>\u2028"},
+		fact.Log{At: at, Host: "web1", Service: "shop", Source: "kernel", Unit: "shop.service", Severity: 17, Body: "I/O error\nsda <é>\u2028"},
 		fact.Mark{At: at.Add(-time.Hour * 24 * 365 * 50), Name: "deploy", Text: "shop 1.2"},
 		fact.Recalled{At: at, State: []byte(`{"version":1,"baselines":[{"service":"a \u003c b"}]}`)},
 	}

@@ -142,6 +142,16 @@ type (
 		Buckets []wireBucket `json:"buckets,omitempty"`
 		Oldest  float64      `json:"oldest,omitzero"`
 	}
+	wireCalls struct {
+		interval
+		Service string  `json:"service,omitzero"`
+		Host    string  `json:"host,omitzero"`
+		Peer    string  `json:"peer,omitzero"`
+		Local   bool    `json:"local,omitzero"`
+		Count   float64 `json:"count,omitzero"`
+		Errors  float64 `json:"errors,omitzero"`
+		Time    float64 `json:"time,omitzero"`
+	}
 	wireCPU struct {
 		interval
 		Host   string  `json:"host,omitzero"`
@@ -221,6 +231,8 @@ type (
 		instant
 		Host     string `json:"host,omitzero"`
 		Service  string `json:"service,omitzero"`
+		Source   string `json:"source,omitzero"`
+		Unit     string `json:"unit,omitzero"`
 		Severity int    `json:"severity,omitzero"`
 		Body     string `json:"body,omitzero"`
 	}
@@ -272,6 +284,10 @@ func encode(f fact.Fact) (any, error) {
 			interval: over(f.Over), Service: f.Service, Host: f.Host, Signal: f.Signal,
 			Count: f.Count, Errors: f.Errors, Buckets: buckets, Oldest: f.Oldest,
 		}, nil
+	case fact.Calls:
+		return wireCalls{
+			interval: over(f.Over), Service: f.Service, Host: f.Host, Peer: f.Peer, Local: f.Local, Count: f.Count, Errors: f.Errors, Time: f.Time,
+		}, nil
 	case fact.CPUTime:
 		return wireCPU{interval: over(f.Over), Host: f.Host, Busy: f.Busy, IOWait: f.IOWait, Steal: f.Steal, Cores: f.Cores}, nil
 	case fact.Disk:
@@ -297,7 +313,7 @@ func encode(f fact.Fact) (any, error) {
 	case fact.Capability:
 		return wireCapability{instant: at, Host: f.Host, Name: f.Name, Present: f.Present}, nil
 	case fact.Log:
-		return wireLog{instant: at, Host: f.Host, Service: f.Service, Severity: f.Severity, Body: f.Body}, nil
+		return wireLog{instant: at, Host: f.Host, Service: f.Service, Source: f.Source, Unit: f.Unit, Severity: f.Severity, Body: f.Body}, nil
 	case fact.Mark:
 		return wireMark{instant: at, Name: f.Name, Text: f.Text}, nil
 	case fact.Recalled:
@@ -366,6 +382,11 @@ var decoders = map[fact.Kind]func(json.RawMessage) (fact.Fact, error){
 			Count: w.Count, Errors: w.Errors, Buckets: buckets, Oldest: w.Oldest,
 		}
 	}),
+	fact.KindCalls: decodeAs(func(w wireCalls) fact.Fact {
+		return fact.Calls{
+			At: w.At.time(), Over: w.Over, Service: w.Service, Host: w.Host, Peer: w.Peer, Local: w.Local, Count: w.Count, Errors: w.Errors, Time: w.Time,
+		}
+	}),
 	fact.KindCPU: decodeAs(func(w wireCPU) fact.Fact {
 		return fact.CPUTime{At: w.At.time(), Over: w.Over, Host: w.Host, Busy: w.Busy, IOWait: w.IOWait, Steal: w.Steal, Cores: w.Cores}
 	}),
@@ -403,7 +424,7 @@ var decoders = map[fact.Kind]func(json.RawMessage) (fact.Fact, error){
 		return fact.Capability{At: w.At.time(), Host: w.Host, Name: w.Name, Present: w.Present}
 	}),
 	fact.KindLog: decodeAs(func(w wireLog) fact.Fact {
-		return fact.Log{At: w.At.time(), Host: w.Host, Service: w.Service, Severity: w.Severity, Body: w.Body}
+		return fact.Log{At: w.At.time(), Host: w.Host, Service: w.Service, Source: w.Source, Unit: w.Unit, Severity: w.Severity, Body: w.Body}
 	}),
 	fact.KindMark:     decodeAs(func(w wireMark) fact.Fact { return fact.Mark{At: w.At.time(), Name: w.Name, Text: w.Text} }),
 	fact.KindRecalled: decodeAs(func(w wireRecalled) fact.Fact { return fact.Recalled{At: w.At.time(), State: w.State} }),

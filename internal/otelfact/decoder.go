@@ -18,6 +18,9 @@ type Options struct {
 	// MaxState is how many counters, processes and services are remembered at
 	// most, together; zero means 200 000, which is about 100 MB.
 	MaxState int
+	// Evidence names what a log record, whose time is not set yet, is evidence
+	// of; empty if of nothing: it is dropped. Nil stands for all that warns.
+	Evidence func(fact.Log) string
 }
 
 // Reason says why something was skipped.
@@ -59,7 +62,10 @@ type Decoder struct {
 	cells  map[victim]*latencyCell
 	spans  map[victim]*spanCell
 	serves map[serving]*repeated
-	logs   [2]logBudget // of what the kernel seems to say, and of the rest
+	logs   map[string]*logBudget // by evidence
+
+	kernels  map[string]*repeated // heard, by host
+	evidence func(fact.Log) string
 
 	open   []cell
 	out    []fact.Fact
@@ -79,6 +85,12 @@ func NewDecoder(options Options) *Decoder {
 		cells:          map[victim]*latencyCell{},
 		spans:          map[victim]*spanCell{},
 		serves:         map[serving]*repeated{},
+		logs:           map[string]*logBudget{},
+		kernels:        map[string]*repeated{},
+		evidence:       options.Evidence,
+	}
+	if d.evidence == nil {
+		d.evidence = warns
 	}
 	if d.maxState <= 0 {
 		d.maxState = defaultStates
@@ -247,6 +259,8 @@ func (d *Decoder) forget() {
 	forgetIn(d, d.cells, func(c *latencyCell) time.Time { return c.touched })
 	forgetIn(d, d.spans, func(c *spanCell) time.Time { return c.touched })
 	forgetIn(d, d.serves, func(r *repeated) time.Time { return r.touched })
+	forgetIn(d, d.logs, func(b *logBudget) time.Time { return b.touched })
+	forgetIn(d, d.kernels, func(r *repeated) time.Time { return r.touched })
 	for _, h := range d.hosts {
 		forgetIn(d, h.counters, func(c *hostCounter) time.Time { return c.touched })
 		forgetIn(d, h.capabilities, func(c *capability) time.Time { return c.touched })

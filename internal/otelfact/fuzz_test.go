@@ -72,8 +72,8 @@ func (x *dice) count() uint64 {
 func (x *dice) text() string {
 	return []string{
 		"user", "read", "receive", "some", "io", "run_queue", "major", "shop", "web1", "sda", "I/O error", "\xff", strings.Repeat("é", 2000), "",
-		"2026-11-21T02:00:00.5Z", "rootcause.mark", "rootcause.verdict", "refault", "swap_in", "page_in", "major", "free", "used", "waits", "time", "Lock",
-	}[x.below(26)]
+		"2026-11-21T02:00:00.5Z", "rootcause.mark", "rootcause.verdict", "refault", "swap_in", "page_in", "major", "free", "used", "waits", "time", "Lock", "kernel", "\x1b[3", "Nov 21 02:00:01 web1 kernel: x",
+	}[x.below(29)]
 }
 
 var attributeNames = []string{
@@ -83,6 +83,8 @@ var attributeNames = []string{
 	"process.command_args", "http.response.status_code", "error.type", "cpu", "rootcause.mark.name", "otel.event.name",
 	"rootcause.paging.type", "process.linux.cgroup", "type", "system.filesystem.mountpoint", "system.filesystem.state", "mode", "kind", "wait_event_type",
 	"mysql.instance.endpoint", "rootcause.workload", "rootcause.workload.type",
+	"_TRANSPORT", "SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT", "PRIORITY", "message", "http.route", "http.request.method", "rpc.method", "peer.service",
+	"server.address", "db.system.name",
 }
 
 func (x *dice) attributes(m pcommon.Map) {
@@ -333,8 +335,15 @@ func requireSane(t *testing.T, f fact.Fact) {
 		texts(f.Host, f.Service)
 	case fact.Capability:
 		texts(f.Host, f.Name)
+	case fact.Calls:
+		interval(f.Over)
+		numbers(f.Count, f.Errors, f.Time)
+		texts(f.Service, f.Host, f.Peer)
+		require.NotEmpty(t, f.Service)
+		require.NotEmpty(t, f.Peer)
+		require.LessOrEqual(t, f.Errors, f.Count)
 	case fact.Log:
-		texts(f.Host, f.Service, f.Body)
+		texts(f.Host, f.Service, f.Source, f.Unit, f.Body)
 	case fact.Mark:
 		texts(f.Name, f.Text)
 	default:

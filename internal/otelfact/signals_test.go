@@ -1,6 +1,8 @@
 package otelfact
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +84,83 @@ func TestSpansThatAreSkipped(t *testing.T) {
 	require.Equal(t, map[Reason]int64{BadTime: 1}, d.TakeSkipped())
 }
 
+// traced has spans of a kind, one for each set of attributes, that end at a second
+// and took 0.5 s.
+func traced(kind ptrace.SpanKind, at float64, each ...attrs) ptrace.Traces {
+	td := spans(shop, slices.Repeat([]float64{at}, len(each))...)
+	for i, s := range td.ResourceSpans().At(0).ScopeSpans().At(0).Spans().All() {
+		s.SetKind(kind)
+		put(s.Attributes(), each[i])
+	}
+	return td
+}
+
+func TestRoutes(t *testing.T) {
+	d := NewDecoder(Options{})
+	cart, pay := attrs{"http.route": "/cart", "http.request.method": "GET"}, attrs{"http.route": "/pay", "http.request.method": "POST", "error.type": "500"}
+	told := func(facts []fact.Fact) map[string]float64 {
+		got := map[string]float64{}
+		for _, f := range only[fact.Latency](facts) {
+			got[f.Signal] = f.Count
+		}
+		return got
+	}
+	tracesOf(d, traced(ptrace.SpanKindServer, 10, cart))
+	require.Equal(t, map[string]float64{"spans": 2}, told(tracesOf(d, traced(ptrace.SpanKindServer, 11, cart))), "one route is the sum")
+	facts := tracesOf(d, traced(ptrace.SpanKindServer, 12, cart, pay, pay, attrs{"url.path": "/secret/4711"}))
+	require.Equal(t, map[string]float64{"spans": 4, "spans GET /cart": 1, "spans POST /pay": 2}, told(facts), "a path is no route")
+	require.Equal(t, "spans", facts[0].(fact.Latency).Signal, "the sum comes first")
+	require.InDelta(t, 2, facts[2].(fact.Latency).Errors, 0)
+
+	var many []attrs
+	for i := range 30 {
+		many = append(many, attrs{"rpc.service": "Shop", "rpc.method": strconv.Itoa(i)})
+	}
+	got := told(tracesOf(d, traced(ptrace.SpanKindServer, 13, many...)))
+	require.Len(t, got, 1+maxRoutes-2+1, "the sum, the room that is left, and the rest")
+	require.InDelta(t, 30-(maxRoutes-2), got["spans others"], 0)
+	require.InDelta(t, 1, got["spans Shop/0"], 0)
+
+	d.Advance(second(20), func(fact.Fact) {})
+	tracesOf(d, traced(ptrace.SpanKindServer, 15, cart))
+	d.Advance(second(20).Add(2*forgetAfter), func(fact.Fact) {})
+	tracesOf(d, traced(ptrace.SpanKindServer, 20, cart))
+	require.Contains(t, told(tracesOf(d, traced(ptrace.SpanKindServer, 22, cart, pay))), "spans POST /pay", "routes that fell silent make room")
+}
+
+func TestCalls(t *testing.T) {
+	d := NewDecoder(Options{})
+	facts := tracesOf(d, traced(ptrace.SpanKindClient, 10,
+		attrs{"peer.service": "payments", "server.address": "10.0.0.5"},
+		attrs{"peer.service": "payments", "server.address": "10.0.0.5", "http.response.status_code": 503},
+		attrs{"db.system.name": "postgresql", "server.address": "localhost"},
+		attrs{"server.address": "web1"},
+		attrs{"db.system": "redis"},
+		attrs{"http.request.method": "GET"},
+	))
+	require.Empty(t, facts, "less than a second")
+	facts = tracesOf(d, traced(ptrace.SpanKindClient, 11, attrs{"peer.service": "payments"}))
+	calls := func(peer string, local bool, count, errors float64) fact.Fact {
+		return fact.Calls{At: second(11), Over: time.Second, Service: "shop", Host: "web1", Peer: peer, Local: local, Count: count, Errors: errors, Time: 0.5 * count}
+	}
+	requireFacts(t, []fact.Fact{
+		calls("payments", false, 3, 1), calls("postgresql on localhost", true, 1, 0), calls("redis", false, 1, 0), calls("web1", true, 1, 0),
+	}, facts)
+	require.Nil(t, d.TakeSkipped())
+
+	var many []attrs
+	for i := range 30 {
+		many = append(many, attrs{"peer.service": strconv.Itoa(i)})
+	}
+	sum := 0.0
+	told := only[fact.Calls](tracesOf(d, traced(ptrace.SpanKindClient, 13, many...)))
+	for _, f := range told {
+		sum += f.Count
+	}
+	require.LessOrEqual(t, len(told), maxPeers+1)
+	require.InDelta(t, 30, sum, 0)
+}
+
 func record(fill func(r plog.LogRecord)) plog.Logs {
 	ld := plog.NewLogs()
 	rl := ld.ResourceLogs().AppendEmpty()
@@ -104,15 +183,12 @@ func TestLogs(t *testing.T) {
 		"warning": {
 			func(r plog.LogRecord) { r.SetSeverityNumber(plog.SeverityNumberWarn); r.Body().SetStr("slow") }, log(13, "slow"),
 		},
-		"of the kernel": {
-			func(r plog.LogRecord) { r.Body().SetStr("blk_update_request: I/O error, dev sda") },
-			log(0, "blk_update_request: I/O error, dev sda"),
-		},
 		"of the journal": {
 			func(r plog.LogRecord) {
-				r.Body().SetEmptyMap().PutStr("MESSAGE", "INFO: task mysqld:1 blocked for more than 120 seconds.")
+				r.Body().SetEmptyMap().PutStr("MESSAGE", "slow")
+				r.Body().Map().PutStr("PRIORITY", "3")
 			},
-			log(0, "INFO: task mysqld:1 blocked for more than 120 seconds."),
+			log(17, "slow"),
 		},
 		"with fields": {
 			func(r plog.LogRecord) {
@@ -175,16 +251,17 @@ func TestLogsThatAreSkipped(t *testing.T) {
 }
 
 func TestLogFlood(t *testing.T) {
-	d := NewDecoder(Options{})
+	d := NewDecoder(Options{Evidence: func(f fact.Log) string { return f.Body }})
 	flood := func(body string) int {
 		n := 0
 		for range 1000 {
-			n += len(logsOf(d, record(func(r plog.LogRecord) { r.SetSeverityNumber(plog.SeverityNumberError); r.Body().SetStr(body) })))
+			n += len(logsOf(d, record(func(r plog.LogRecord) { r.Body().SetStr(body) })))
 		}
 		return n
 	}
 	require.Equal(t, maxLogsPerSecond, flood("retrying"))
-	require.Equal(t, maxLogsPerSecond, flood("Buffer I/O error"), "the kernel is heard through the noise")
+	require.Equal(t, maxLogsPerSecond, flood("Buffer I/O error"), "one kind of evidence is heard through the noise of another")
+	require.Zero(t, flood(""))
 	require.Equal(t, map[Reason]int64{TooManyLogs: 2 * (1000 - maxLogsPerSecond)}, d.TakeSkipped())
 }
 

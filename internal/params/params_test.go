@@ -170,7 +170,7 @@ func TestReadNamesTheMistake(t *testing.T) {
 		"key far off":        {"zebra: 1", "line 1: zebra is no key: remove it, or use one of bounds, compare, latency, provenance, verdict, weights"},
 		"term":               {"weights:\n  shft: 2", "line 2: weights.shft is no term that the engine weighs: did you mean shift?"},
 		"part of a term":     {"weights: {wai: 2}", "weights.wai is no term that the engine weighs: did you mean no_wait or nothing_waits or wait?"},
-		"term far off":       {"weights: {zebra: 2}", "remove it, or use one of alibi, cpu_per_request, crowd, disk_errors"},
+		"term far off":       {"weights: {zebra: 2}", "remove it, or use one of alibi, array_rebuild, calls"},
 		"twice":              {"weights:\n  shift: 2\n  share: 1\n  shift: 3", "line 4: weights.shift stands in line 2 too: keep one"},
 		"section twice":      {"weights: {}\nweights: {}", "line 2: weights stands in line 1 too"},
 		"no number":          {"weights: {shift: much}", "weights.shift must be a number from -100 to 100, not much"},

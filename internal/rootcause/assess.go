@@ -198,6 +198,7 @@ func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, b
 	})
 	c.add(onsetOrder(sc, e.p.OnsetWithin, at, s))
 	c.add(waited(sc, r))
+	e.heed(sc, &c)
 	if through != "" {
 		c.add(Evidence{Name: "shared", Unit: "1", Value: 1, Sentence: fmt.Sprintf("%s shares %s with %s", h.name, through, sc.hosts[0].name)})
 	}

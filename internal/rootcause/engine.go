@@ -37,6 +37,7 @@ type Engine struct {
 	records  []*record           // of what earlier backups did
 	recorded map[subject]*record // the same
 	serving  map[pidOf]served
+	book     signBook
 	locks    []*locks      // in the order in which they were first seen
 	shared   []fact.Shared // what the user says that hosts share
 	now      time.Time     // of the last tick
@@ -148,13 +149,9 @@ func (e *Engine) observe(f fact.Fact) error {
 	case fact.Capability:
 		return e.capability(f)
 	case fact.Log:
-		if e.catalog.SignOf(f.Body) != catalog.DiskError {
-			return nil
-		}
-		return e.onHost(f.Host, func(h *host) {
-			h.logged = true
-			h.diskErrs.spread(seconds(f.At), 1, 1)
-		})
+		return e.log(f)
+	case fact.Calls:
+		return e.calls(f)
 	case fact.WorksFor:
 		h, err := e.host(f.Server.Host)
 		if err != nil {
@@ -371,7 +368,7 @@ func (e *Engine) rebase(at time.Time) []Event {
 	e.hosts, e.byHost, e.serving = nil, map[string]*host{}, map[pidOf]served{}
 	e.locks = nil
 	e.windows = backup.NewTracker(e.p.BackupGrace, time.Duration(e.p.Before)*time.Second, e.p.MaxWindows)
-	e.opened, e.procs, e.jobs, e.now, e.swept = nil, 0, 0, at, at
+	e.opened, e.book, e.procs, e.jobs, e.now, e.swept = nil, signBook{}, 0, 0, at, at
 	return events
 }
 

@@ -18,7 +18,7 @@ func (e *Engine) Explain(id Victim, onset, until time.Time) (Verdict, error) {
 		if v.id.Service != id.Service || id.Host != "" && v.id.Host != id.Host {
 			continue
 		}
-		s := v.shown()
+		s := e.shown(v)
 		if s == nil {
 			continue
 		}

@@ -116,6 +116,7 @@ func (e *Engine) missing(sc *scene) []string {
 	if len(sc.usual) < 60 {
 		say("only %d s before the onset were seen", len(sc.usual))
 	}
+	list = append(list, sc.onlyRoute()...)
 	if view.Band.Weight < 600 {
 		say("the baseline is %.0f s old", view.Band.Weight)
 	}
@@ -144,7 +145,7 @@ func (e *Engine) missing(sc *scene) []string {
 	if !sc.waitsKnown {
 		say("what %s waits for is not measured: without it no workload is named", service)
 	}
-	if !slices.ContainsFunc(sc.hosts, func(h *host) bool { return h.logged }) {
+	if !slices.ContainsFunc(sc.hosts, func(h *host) bool { return h.can["kernel_log"] }) {
 		say("no kernel messages are delivered: a failing disk shows only by being slow")
 	}
 	for _, h := range sc.hosts {

@@ -28,12 +28,10 @@ type host struct {
 	pressure  map[stalled]*stall // PSI "some", seconds per second
 	paging    map[string]*paging // by control group; empty for the whole host
 	lent      []lent
-	diskErrs  series // messages of a failing disk
 	metered   bool   // what its CPUs do was told
 	busy      series // CPU seconds
 	iowait    series // CPU seconds in which a disk was waited for
 	steal     series // CPU seconds that the hypervisor took
-	logged    bool   // kernel messages were delivered
 	cores     int
 	can       map[string]bool // capabilities; a missing key was never told
 

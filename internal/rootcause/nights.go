@@ -73,7 +73,7 @@ func (h *host) find(id backup.Workload) *workload {
 }
 
 func (e *Engine) observeRun(w backup.Window, h *host, runs *workload, v *victim, now int64) {
-	s := v.shown()
+	s := e.shown(v)
 	if s == nil {
 		return
 	}

@@ -84,6 +84,20 @@ const (
 	TermCrowd        Term = "crowd"           // more sessions at once, and no fewer requests done
 	TermStarved      Term = "starved"         // the host fell idle with the requests
 	TermNothingWaits Term = "nothing_waits"   // no wait, no use changed
+
+	TermHungTask       Term = "hung_task"           // the kernel told of tasks that hang
+	TermArrayRebuild   Term = "array_rebuild"       // a RAID array is rebuilt or checked
+	TermOOMKill        Term = "oom_kill"            // memory ran out and a process was killed
+	TermDiskFull       Term = "disk_full"           // writes failed for want of space
+	TermDeploy         Term = "deploy"              // the victim was started anew
+	TermGCPause        Term = "gc_pause"            // it told of long collections of garbage
+	TermRefused        Term = "refused_connections" // calls were refused or timed out
+	TermServerErrors   Term = "server_errors"       // access logs tell of failed requests
+	TermUnreachable    Term = "unreachable"         // a file server or the network did not answer
+	TermLockMessages   Term = "lock_messages"       // a database told of waits for locks
+	TermFailedRequests Term = "failed_requests"     // more requests fail while nothing else changed
+	TermCalls          Term = "calls"               // the time is spent in calls to others
+	TermCallsFlat      Term = "calls_flat"          // it is not
 )
 
 // Weights turn evidence into scores; the scores of all suspects become

@@ -27,6 +27,7 @@ func (e *Engine) unknown() scored {
 func (e *Engine) surge(sc *scene) scored {
 	s := e.suspect(Suspect{Cause: TrafficSurge}, PriorSurge)
 	ratio := sc.rate.ratio(0.5)
+	e.heed(sc, &s)
 	ev := Evidence{
 		Name: "request_rate", Value: sc.rate.after, Unit: "{request}/s",
 		Sentence: fmt.Sprintf("%s gets %.0f requests per second, usually %.0f", sc.v.id.Service, sc.rate.after, sc.rate.before),
@@ -67,6 +68,7 @@ func (e *Engine) surge(sc *scene) scored {
 
 func (e *Engine) ownWork(sc *scene) scored {
 	s := e.suspect(Suspect{Cause: OwnWork}, PriorOwnWork)
+	e.heed(sc, &s)
 	if len(sc.owners) == 0 {
 		s.add(Evidence{Name: "cpu_per_request", Unit: "1", Sentence: fmt.Sprintf("which processes serve %s is not known", sc.v.id.Service)})
 		return s
@@ -83,16 +85,7 @@ func (e *Engine) ownWork(sc *scene) scored {
 
 func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
 	s := e.suspect(Suspect{Cause: FaultyDisk, Resource: SharedDisk}, PriorFaultyDisk)
-	var errors float64
-	for _, h := range sc.hosts {
-		errors += h.diskErrs.mean(sc.onset-30, sc.to) * float64(sc.to-sc.onset+31)
-	}
-	if errors >= 0.5 {
-		s.add(Evidence{
-			Name: "disk_errors", Value: math.Round(errors), Unit: "{error}", Term: TermDiskErrors, Strength: 1,
-			Sentence: fmt.Sprintf("the logs tell of %.0f I/O errors", errors),
-		})
-	}
+	e.heed(sc, &s)
 	hog := slices.IndexFunc(candidates, func(c scored) bool { return c.Resource == SharedDisk })
 	slow, isSlow := slowDisk(sc)
 	switch {
@@ -103,7 +96,7 @@ func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
 		})
 	case isSlow:
 		s.add(slow)
-	case errors < 0.5:
+	case len(s.Evidence) == 0:
 		s.add(Evidence{Name: "slow_disk", Unit: "s", Sentence: "no I/O error was seen, and no disk became slower at unchanged load"})
 	}
 	return s
@@ -119,6 +112,7 @@ func (e *Engine) upstream(sc *scene, candidates []scored) scored {
 		})
 		return s
 	}
+	e.heed(sc, &s)
 	if e.changedHere(sc, candidates) {
 		s.add(Evidence{Name: "nothing_waits", Unit: "1", Sentence: "what changed on this host is reason enough to look here first"})
 		return s

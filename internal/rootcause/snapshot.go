@@ -47,7 +47,7 @@ type WorkloadView struct {
 func (e *Engine) Snapshot() Snapshot {
 	snapshot := Snapshot{At: e.now, Backups: e.windows.Active(), Top: e.top()}
 	for _, v := range e.victims {
-		s := v.shown()
+		s := e.shown(v)
 		if s == nil {
 			continue
 		}

@@ -15,10 +15,14 @@ import (
 // victim is a service on a host, with the signals that tell of its latency.
 type victim struct {
 	id      Victim
-	signals []*signal // sorted by preference, then name
-	rate    series    // requests per second of the preferred signal
-	heard   int64     // Unix seconds of the newest fact
-	past    []period  // earlier episodes that Before may reach into
+	signals []*signal         // sorted by preference, then name
+	rate    series            // requests per second of the preferred signal
+	errors  series            // of them, failed
+	traced  work              // what spans tell of the requests
+	routes  map[string]*route // by signal
+	callees []*callee         // whom it calls, sorted by name
+	heard   int64             // Unix seconds of the newest fact
+	past    []period          // earlier episodes that Before may reach into
 	// recalled is what signals learned that were not heard since, by their names.
 	recalled map[string]latency.State
 	episode  *episode
@@ -70,11 +74,14 @@ func preference(name string) int {
 	switch name {
 	case "server":
 		return 0
-	case "spans":
+	case spansSignal:
 		return 1
 	case "probe":
 		return 3
 	default:
+		if isRoute(name) {
+			return 4
+		}
 		return 2
 	}
 }
@@ -106,7 +113,7 @@ func (e *Engine) latency(f fact.Latency) error {
 		return cmp.Or(cmp.Compare(preference(s.Name), preference(name)), cmp.Compare(s.Name, name))
 	})
 	if !found {
-		if len(v.signals) >= maxSignals {
+		if len(v.signals) >= maxSignals && !v.dropRoute(f.Signal) {
 			return fmt.Errorf("signals of %s: %w to %d", f.Service, ErrBound, maxSignals)
 		}
 		s := &signal{Signal: latency.NewSignal(f.Signal, e.p.Objectives[f.Service], e.p.Latency)}
@@ -117,7 +124,9 @@ func (e *Engine) latency(f fact.Latency) error {
 	v.heard = max(v.heard, f.At.Unix())
 	if i == 0 {
 		v.rate.spread(seconds(f.At), f.Over.Seconds(), f.Count)
+		v.errors.spread(seconds(f.At), f.Over.Seconds(), f.Errors)
 	}
+	v.trace(f)
 	return nil
 }
 
@@ -153,14 +162,14 @@ func (v *victim) rebase() {
 	for i, s := range v.signals {
 		v.signals[i] = &signal{Signal: s.Rebased()}
 	}
-	v.rate, v.past, v.episode = series{}, nil, nil
+	v.rate, v.errors, v.traced, v.routes, v.callees, v.past, v.episode = series{}, series{}, work{}, nil, nil, nil, nil
 }
 
 // shown is the signal that tells of the victim's state: the first that is
 // alarmed, else the first. Nil if there is none.
-func (v *victim) shown() *signal {
+func (e *Engine) shown(v *victim) *signal {
 	for _, s := range v.signals {
-		if s.View().Alarm {
+		if s.View().Alarm && e.believes(v, s) {
 			return s
 		}
 	}
@@ -176,7 +185,7 @@ const silentAfter = 5 * time.Minute
 
 // judge moves a victim's episode and verdict on to a moment.
 func (e *Engine) judge(v *victim, at time.Time) []Event {
-	s := v.shown()
+	s := e.shown(v)
 	if s == nil {
 		return nil
 	}

@@ -40,6 +40,15 @@ func shippedEngine(p rootcause.Params) (engine, error) {
 	return rootcause.New(p, tools), nil
 }
 
+// shippedEvidence tells which log records are evidence.
+func shippedEvidence() func(fact.Log) string {
+	tools, err := files.Default()
+	if err != nil {
+		return nil // no engine starts without a catalogue, and it says why
+	}
+	return tools.Evidence
+}
+
 func newFactory(create newEngine) processor.Factory {
 	s := &sharing{newEngine: create, runtimes: map[*Config]*runtime{}}
 	return processor.NewFactory(

@@ -69,7 +69,7 @@ func newRuntime(set processor.Settings, cfg *Config, newEngine newEngine, tel *m
 		tel:       tel,
 		counters:  newCounters(tel, set.Logger),
 		newEngine: newEngine,
-		decoder:   otelfact.NewDecoder(otelfact.Options{LatencyMetrics: cfg.LatencyMetrics}),
+		decoder:   otelfact.NewDecoder(otelfact.Options{LatencyMetrics: cfg.LatencyMetrics, Evidence: shippedEvidence()}),
 		queue:     newQueue(cfg.QueueSize),
 		flushing:  make(chan chan struct{}),
 		gauges:    map[*outlet[pmetric.Metrics]]*exposition{},

@@ -6,7 +6,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/otel-culprit/culprit/internal/catalog"
 	"github.com/otel-culprit/culprit/internal/catalog/files"
 	"github.com/otel-culprit/culprit/internal/fact"
 )
@@ -54,19 +53,6 @@ func TestDefaultRecognises(t *testing.T) {
 	}
 }
 
-func TestDefaultSigns(t *testing.T) {
-	c, err := files.Default()
-	require.NoError(t, err)
-
-	for body, sign := range map[string]string{
-		"blk_update_request: I/O error, dev sda, sector 2048 op 0x0:(READ)": catalog.DiskError,
-		"Buffer I/O error on dev vda1, logical block 3, async page read":    catalog.DiskError,
-		"GET /index.html 200": "",
-	} {
-		require.Equal(t, sign, c.SignOf(body), body)
-	}
-}
-
 func TestParseNamesTheMistake(t *testing.T) {
 	tests := []struct{ yaml, want string }{
 		{"tools: [{name: a, comands: [a]}]", "comands"},
@@ -74,7 +60,16 @@ func TestParseNamesTheMistake(t *testing.T) {
 		{"tools: [{name: a, commands: [a-very-long-command]}]", "longer than the 15 bytes"},
 		{"tools: [{name: a, commands: [a], args: '('}]", "not a regular expression"},
 		{"tools: [{name: a, commands: [a], remedies: [{resource: io, title: t}]}]", "resource must be cpu, disk, network or memory"},
-		{"signs: [{name: a}]", "signs[0]: name and pattern must be set"},
+		{"signs: [{name: a}]", "signs[0] (a): name, pattern, term and sentence must be set"},
+		{"signs: [{name: a, pattern: '(?i)abc', term: t, sentence: s, from: [any], about: host, cause: lock}]", "a fixed text of at least 3 bytes"},
+		{"signs: [{name: a, pattern: 'abc|x', term: t, sentence: s, from: [any], about: host, cause: lock}]", "every alternative must contain a fixed text"},
+		{"signs: [{name: a, pattern: abc, term: t, sentence: s}]", "from must be set"},
+		{"signs: [{name: a, pattern: abc, term: t, sentence: s, from: [any]}]", "about must be host, service or unit"},
+		{"signs: [{name: a, pattern: abc, term: t, sentence: s, from: [any], about: host, cause: fate}]", "cause must be one of contention"},
+		{"signs: [{name: a, pattern: abc, term: t, sentence: s, from: [any], about: host, cause: lock, resource: io}]", "resource must be one of cpu"},
+		{"tools: [{name: a, commands: [a], messages: [{pattern: done, tells: bye}]}]", "tool a: messages[0]: tells must be start, phase or end"},
+		{"tools: [{name: a, commands: [a], messages: [{pattern: done, tells: end, outcome: fine}]}]", "outcome must be ok, partial or failed"},
+		{"tools: [{name: a, commands: [a], messages: [{pattern: done, tells: phase}]}]", "the message tells nothing"},
 	}
 	for _, tt := range tests {
 		_, err := files.Parse([]byte(tt.yaml))
