@@ -5,7 +5,7 @@ import "math"
 // Baseline remembers how slow requests usually are at each request rate.
 //
 // Requests are slower when there are more of them, so one number would call
-// every busy hour an incident. A rate falls into one of rateBins, half a decade
+// every busy hour an incident. A rate falls into one of rateBins, an eighth of a decade
 // each; a bin is a histogram of the logarithm of the latency, from which the
 // median and a robust deviation are read. Old samples fade: each weighs half
 // as much after HalfLife.
@@ -13,9 +13,9 @@ type Baseline struct {
 	// HalfLife of a sample, seconds.
 	HalfLife float64
 
-	bins  [rateBins]histogram
-	epoch int64 // Unix seconds at which a sample weighs 1
-	until int64 // Unix seconds of the last sample
+	bins  [rateBins]*histogram // nil until something is learned at the rate
+	epoch int64                // Unix seconds at which a sample weighs 1
+	until int64                // Unix seconds of the last sample
 }
 
 // Band is where latency usually lies, as the natural logarithm of seconds.
@@ -30,8 +30,9 @@ type Band struct {
 }
 
 const (
-	rateBins   = 12
-	rateLowest = 0.1 // requests per second, lower end of the first bin
+	rateBins    = 48
+	binsADecade = 8
+	rateLowest  = 0.1 // requests per second, lower end of the first bin
 
 	lnLowest = -11.5 // about 10 us
 	lnWidth  = 0.05  // 5 % a bucket
@@ -55,7 +56,7 @@ func rateBin(rate float64) int {
 	if !(rate > rateLowest) {
 		return 0
 	}
-	return int(min(rateBins-1, 2*math.Log10(rate/rateLowest))) // an infinite one is in the last bin
+	return int(min(rateBins-1, binsADecade*math.Log10(rate/rateLowest))) // an infinite one is in the last bin
 }
 
 // Learn adds one second in which requests came at a rate per second and the
@@ -78,7 +79,7 @@ func (b *Baseline) Learn(second int64, rate, latency float64) bool {
 		b.epoch, exponent = second, 0
 	}
 	w := math.Exp2(max(exponent, -maxExponent))
-	h := &b.bins[rateBin(rate)]
+	h := b.bin(rateBin(rate))
 	i := int((math.Log(latency) - lnLowest) / lnWidth)
 	h.counts[min(max(i, 0), lnBins-1)] += w
 	h.weight += w
@@ -88,12 +89,23 @@ func (b *Baseline) Learn(second int64, rate, latency float64) bool {
 
 func (b *Baseline) rescale(exponent float64) {
 	f := math.Exp2(-exponent)
-	for i := range b.bins {
-		b.bins[i].weight *= f
-		for j := range b.bins[i].counts {
-			b.bins[i].counts[j] *= f
+	for _, h := range b.bins {
+		if h == nil {
+			continue
+		}
+		h.weight *= f
+		for j := range h.counts {
+			h.counts[j] *= f
 		}
 	}
+}
+
+// bin is a bin to learn in.
+func (b *Baseline) bin(i int) *histogram {
+	if b.bins[i] == nil {
+		b.bins[i] = new(histogram)
+	}
+	return b.bins[i]
 }
 
 // unit is the weight of a sample that is made at a time.
@@ -132,8 +144,8 @@ func (b *Baseline) band(second int64, rate float64, order func(func(int) bool), 
 	unit := b.unit(max(second, b.until))
 	var pool histogram
 	for i := range order {
-		h := &b.bins[i]
-		if h.weight == 0 {
+		h := b.bins[i]
+		if h == nil || h.weight == 0 {
 			continue
 		}
 		pool.weight += h.weight
@@ -145,8 +157,10 @@ func (b *Baseline) band(second int64, rate float64, order func(func(int) bool), 
 		}
 	}
 	var highest float64
-	for i := range b.bins {
-		highest = max(highest, b.bins[i].maxRate)
+	for _, h := range b.bins {
+		if h != nil {
+			highest = max(highest, h.maxRate)
+		}
 	}
 	band := Band{Median: math.NaN(), Sigma: math.NaN(), Weight: pool.weight / unit, Beyond: 1}
 	if highest > 0 && rate > highest {

@@ -46,6 +46,7 @@ type Signal struct {
 
 	recent   []fact.Latency // of the last MaxPool seconds, oldest first
 	pending  []sample       // seen, not yet trusted to be usual
+	held     []sample       // seen in the present episode
 	cursor   int64          // last second judged
 	lastDone float64        // Unix seconds of the last completion
 	usual    float64        // usual rate, per second
@@ -268,26 +269,44 @@ func mean(list []float64) float64 {
 // the first seconds of an incident do not become usual.
 func (s *Signal) learn(second int64, v View, frozen bool) {
 	if s.alarmed || frozen {
+		s.held = append(s.held, s.pending...)
 		s.pending = s.pending[:0]
+		if v.Latency > 0 {
+			s.held = append(s.held, sample{second, v.Rate, v.Latency})
+		}
+		s.held = append(s.held[:0], s.held[max(0, len(s.held)-maxHeld):]...)
 		return
 	}
+	s.held = s.held[:0]
 	if v.Latency > 0 {
 		s.pending = append(s.pending, sample{second, v.Rate, v.Latency})
 	}
 	if !s.detector.Calm() && len(s.pending) < maxPending {
 		return
 	}
-	for _, p := range s.pending {
+	s.adopt(s.pending)
+	s.pending = s.pending[:0]
+}
+
+func (s *Signal) adopt(samples []sample) {
+	for _, p := range samples {
 		if s.baseline.Learn(p.second, p.rate, p.latency) {
 			s.learned = min(s.learned+1, usualMemory)
 			s.usual += (p.rate - s.usual) / s.learned
 		}
 	}
-	s.pending = s.pending[:0]
+}
+
+// LearnEpisode learns what was held back in an episode that is over: nothing was
+// wrong but that there were so many requests, and so it is at that rate.
+func (s *Signal) LearnEpisode() {
+	s.adopt(s.held)
+	s.held = s.held[:0]
 }
 
 const (
 	maxPending  = 60  // seconds held back at most
+	maxHeld     = 600 // seconds of an episode that are kept until its cause is known
 	usualMemory = 120 // seconds over which the usual rate is averaged
 )
 

@@ -36,8 +36,11 @@ const (
 func (s *Signal) State() State {
 	state := State{Until: s.baseline.until, Rate: rounded(s.usual), Seconds: s.learned}
 	unit := s.baseline.unit(s.baseline.until)
-	for i := range s.baseline.bins {
-		if bin, ok := s.baseline.bins[i].state(unit); ok {
+	for i, h := range s.baseline.bins {
+		if h == nil {
+			continue
+		}
+		if bin, ok := h.state(unit); ok {
 			bin.Rate = i
 			state.Bins = append(state.Bins, bin)
 		}
@@ -77,7 +80,7 @@ func rounded(x float64) float64 {
 func (s *Signal) Recall(second int64, state State) {
 	b := Baseline{HalfLife: s.p.HalfLife, epoch: state.Until, until: state.Until}
 	for _, bin := range state.Bins {
-		h := &b.bins[bin.Rate]
+		h := b.bin(bin.Rate)
 		h.maxRate = bin.MaxRate
 		copy(h.counts[bin.First:], bin.Weights)
 		for _, w := range bin.Weights {

@@ -64,8 +64,9 @@ func (s *scored) add(ev Evidence) {
 func (e *Engine) assess(v *victim, ep *episode) assessment {
 	sc := e.newScene(v, ep)
 	candidates := slices.Concat(e.candidates(sc), e.lockHolders(sc))
-	list := slices.Concat(candidates, e.unseen(sc), e.rivals(sc, candidates))
-	if len(sc.usual) < enoughBefore { // right after a restart all that is there seems to have risen
+	candidates = slices.Concat(candidates, e.unseen(sc))
+	list := slices.Concat(candidates, e.rivals(sc, candidates))
+	if len(sc.usual) < sc.fewest() { // right after a restart all that is there seems to have risen
 		list = []scored{e.unknown()}
 	}
 	scores := make([]float64, len(list))
@@ -90,7 +91,8 @@ func (e *Engine) assess(v *victim, ep *episode) assessment {
 }
 
 // conspire marks the workloads that take the same resource as the strongest and
-// have nearly as much against them: two backups that started at once. It returns
+// have nearly as much against them, at least half its use: two backups that
+// started at once. It returns
 // the probability that it is any of them.
 func conspire(ranked []scored) (together float64) {
 	top := &ranked[0]
@@ -100,7 +102,8 @@ func conspire(ranked []scored) (together float64) {
 	}
 	for i := range ranked[1:] {
 		s := &ranked[1+i]
-		if s.Cause == Contention && s.Resource == top.Resource && s.workload != nil && s.Probability >= top.Probability/4 {
+		if s.Cause == Contention && s.Resource == top.Resource && s.workload != nil && s.Probability >= top.Probability/4 &&
+			s.shift.after-s.shift.before >= (top.shift.after-top.shift.before)/2 {
 			top.Together, s.Together = true, true
 			together += s.Probability
 		}

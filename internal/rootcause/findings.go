@@ -58,7 +58,7 @@ func (e *Engine) finding(sc *scene, state State, ranked []scored, w backup.Windo
 	case state != StateUnknown && b.Probability < clearedUnder:
 		b.Finding = Cleared
 		b.Sentence = e.whyCleared(sc, mine, w)
-	case len(sc.usual) < enoughBefore:
+	case len(sc.usual) < sc.fewest():
 		b.Sentence = "what it used before the latency rose was not seen"
 	case mine == nil:
 		b.Sentence = "its use did not change, and nothing else explains the latency"

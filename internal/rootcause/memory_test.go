@@ -191,7 +191,7 @@ func TestABadStateChangesNothing(t *testing.T) {
 		"infinite":        {`"rate":60`, `"rate":1e999`, "1e999"},
 		"negative weight": {`[10,30,10]`, `[10,-30,10]`, "baselines[1] (shop): signals[0] (server): bins[0].weights[1]: -30 is not between 0 and 1e+12"},
 		"too much weight": {`[10,30,10]`, `[1e300]`, "bins[0].weights[0]: 1e+300"},
-		"no such rate":    {`"rate":5`, `"rate":12`, "bins[0].rate: 12 is not between 0 and 11"},
+		"no such rate":    {`"rate":5`, `"rate":48`, "bins[0].rate: 48 is not between 0 and 47"},
 		"no such bucket":  {`"first":140`, `"first":378`, "bins[0].first: 3 weights from bucket 378 on are not within 380 buckets"},
 		"before all":      {`"first":140`, `"first":-1`, "bins[0].first"},
 		"absurd rate":     {`"max_rate":80`, `"max_rate":-1`, "bins[0].max_rate: -1"},

@@ -124,10 +124,13 @@ func (e *Engine) upstream(sc *scene, candidates []scored) scored {
 	return s
 }
 
+// surely is from how many deviations a use has changed.
+const surely = 3
+
 // changedHere reports whether anything measured on the host changed with the
 // latency, or nothing was measured that could tell.
 func (e *Engine) changedHere(sc *scene, candidates []scored) bool {
-	if len(candidates) > 0 || !sc.waitsKnown || sc.rate.ratio(0.5) >= surgeRatio {
+	if slices.ContainsFunc(candidates, func(c scored) bool { return c.shift.z >= surely }) || !sc.waitsKnown || sc.rate.ratio(0.5) >= surgeRatio {
 		return true
 	}
 	for _, w := range sc.waits {

@@ -50,6 +50,10 @@ type wait struct {
 // enough seconds before the onset to tell what is usual.
 const enoughBefore = 10
 
+// fewest seconds before the onset without which nothing can be compared: a
+// reading of its own at least.
+func (sc *scene) fewest() int { return max(enoughBefore/2, int(math.Ceil(sc.interval))) }
+
 func (e *Engine) newScene(v *victim, ep *episode) *scene {
 	sc := &scene{v: v, ep: ep, over: ep.over, onset: ep.bout, from: ep.bout, to: min(ep.lastBad, ep.bout+e.p.After), totals: map[totalOf]total{}, usualOf: map[lentUse]float64{}}
 	sc.hosts = e.hostsOf(v, ep.bout)
@@ -64,7 +68,7 @@ func (e *Engine) newScene(v *victim, ep *episode) *scene {
 			}
 		}
 	}
-	sc.slack = e.p.OnsetSlack + int64(math.Ceil(max(sc.interval, ep.signal.View().Coarse)))
+	sc.slack = e.p.OnsetSlack + int64(math.Ceil(sc.interval+ep.signal.View().Coarse)) // either may be told an interval late
 	from, to := max(ep.bout-e.p.Before, first), ep.bout-e.p.BeforeGap
 	sc.usual = v.seconds(from, to, true)
 	if len(sc.usual) < enoughBefore {

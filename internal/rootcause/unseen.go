@@ -52,6 +52,7 @@ func (e *Engine) unseenOn(sc *scene, h *host, r Shared) (scored, bool) {
 	}
 	total := sc.mean(func(second int64) float64 { return h.total(r, second) })
 	share := (moved.after - moved.before) / max(total, smallest[r])
+	s.shift = moved
 	s.add(Evidence{
 		Name: "shift", Value: moved.after - moved.before, Unit: r.unit(), Term: TermShift, Strength: shiftStrength(moved.z),
 		Sentence: fmt.Sprintf("%s more than before is used on %s by what is not told one by one", r.amount(moved.after-moved.before), h.name),

@@ -343,6 +343,11 @@ func (e *Engine) close(v *victim, at time.Time, reason Reason) []Event {
 		verdict := e.say(v, at, Closed, reason)
 		verdict.End = end
 		events = append(events, verdict)
+		if top := verdict.Top(); top.Cause == TrafficSurge && verdict.State > StateUnknown {
+			for _, s := range v.signals {
+				s.LearnEpisode()
+			}
+		}
 	}
 	v.episode = nil
 	v.past = append(v.past, period{ep.bout, ep.lastBad + e.p.BeforeGap})
