@@ -114,9 +114,25 @@ func (b *Baseline) unit(second int64) float64 {
 }
 
 // At is the usual band at a request rate, at a time in Unix seconds. Bins with
-// too few samples borrow from their neighbours, the nearest first.
+// too few samples borrow from their neighbours, the nearest first. More requests
+// never make a service faster: where what was learned says so, it is because few
+// clients wait for their answers before they ask again, so that slow seconds have
+// few requests. Then what is usual up to that rate counts.
 func (b *Baseline) At(second int64, rate float64) Band {
 	center := rateBin(rate)
+	at := b.near(second, rate, center)
+	upTo := b.band(second, rate, func(yield func(int) bool) {
+		for i := center; i >= 0 && yield(i); i-- {
+		}
+	}, math.Inf(1))
+	if at.Learned && upTo.Learned && upTo.Median > at.Median {
+		return upTo
+	}
+	return at
+}
+
+// near is the band of the bins around one.
+func (b *Baseline) near(second int64, rate float64, center int) Band {
 	return b.band(second, rate, func(yield func(int) bool) {
 		for d := range rateBins {
 			if i := center - d; i >= 0 && !yield(i) {

@@ -25,7 +25,7 @@ func (e *Engine) Explain(id Victim, onset, until time.Time) (Verdict, error) {
 		now := s.View()
 		ep := &episode{
 			id: episodeID(v.id, onset.Unix()), signal: s, onset: onset.Unix(), bout: onset.Unix(),
-			detected: until, lastBad: until.Unix(), usual: known(now.Baseline),
+			asked: true, detected: until, lastBad: until.Unix(), usual: known(now.Baseline),
 		}
 		a := e.assess(v, ep)
 		return Verdict{

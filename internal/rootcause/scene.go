@@ -70,7 +70,7 @@ func (e *Engine) newScene(v *victim, ep *episode) *scene {
 	}
 	sc.slack = e.p.OnsetSlack + int64(math.Ceil(sc.interval+ep.signal.View().Coarse)) // either may be told an interval late
 	from, to := max(ep.bout-e.p.Before, first), ep.bout-e.p.BeforeGap
-	sc.usual = v.seconds(from, to, true)
+	sc.usual = v.seconds(from, to, !ep.asked) // who asks knows when it was good
 	if len(sc.usual) < enoughBefore {
 		sc.usual = v.seconds(from, to, false)
 	}

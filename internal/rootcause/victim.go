@@ -63,6 +63,7 @@ type episode struct {
 	usual    float64 // latency before, seconds
 	lastBad  int64
 	over     bool       // the latency recovered
+	asked    bool       // somebody said when it began
 	verdict  *Verdict   // the last one told; nil until then
 	draft    assessment // what stands now
 	best     assessment // the surest that was told
