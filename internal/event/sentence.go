@@ -85,7 +85,7 @@ func (e Episode) Sentence() string {
 func (s Suspect) Phrase() string {
 	switch s.Kind {
 	case "contention":
-		phrase := strings.TrimSpace(s.Resource + " contention")
+		phrase := strings.TrimSpace(strings.ReplaceAll(s.Resource, "_", " ") + " contention")
 		if s.Workload != "" {
 			phrase += " by " + job(s.Workload, s.PID)
 		}

@@ -250,6 +250,9 @@ func Explanation(s rootcause.Suspect, service string, withHost bool) string {
 	case rootcause.FaultyDisk:
 		return "Faulty disk"
 	case rootcause.Upstream:
+		if s.Resource == rootcause.SharedNetwork {
+			return "The way to " + service + ", or something it calls"
+		}
 		return "Something " + service + " calls, or a lock"
 	default:
 		return "Something not seen here"
@@ -296,6 +299,12 @@ func taking(r rootcause.Shared) string {
 		return "filling the network link"
 	case rootcause.SharedMemory:
 		return "taking memory"
+	case rootcause.SharedCache:
+		return "pushing its files out of the page cache"
+	case rootcause.SharedSpace:
+		return "filling the file system"
+	case rootcause.SharedLock:
+		return "holding a lock that it needs"
 	default:
 		return "using what it needs"
 	}

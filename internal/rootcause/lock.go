@@ -83,6 +83,7 @@ func (e *Engine) lockHolders(sc *scene) []scored {
 			}
 			c.add(ev)
 			c.add(waited(sc, SharedLock))
+			e.heed(sc, &c)
 			list = append(list, c)
 		}
 	}

@@ -115,7 +115,7 @@ func (e *Engine) signs(sc *scene, cause Cause, r Shared) []Evidence {
 	strongest := map[Term]int{}
 	for i := range e.catalog.Signs {
 		s := &e.catalog.Signs[i]
-		if Cause(s.Cause) != cause || s.Resource != "" && r != NoResource && s.Resource != r.String() {
+		if !speaksFor(s, cause, r) || s.Resource != "" && r != NoResource && s.Resource != r.String() {
 			continue
 		}
 		ev, ok := e.sign(sc, s)
@@ -135,6 +135,11 @@ func (e *Engine) signs(sc *scene, cause Cause, r Shared) []Evidence {
 		list = append(list, ev)
 	}
 	return list
+}
+
+// speaksFor is whether a sign is of a cause; a lock is something to contend for.
+func speaksFor(s *catalog.Sign, cause Cause, r Shared) bool {
+	return Cause(s.Cause) == cause || s.Cause == "lock" && cause == Contention && r == SharedLock
 }
 
 // sign compares how often a sign was seen around and after the onset with before;

@@ -27,6 +27,7 @@ func (e *Engine) unseen(sc *scene) []scored {
 	if w := sc.waits[SharedLock]; w.strength > 0 && len(sc.hosts) > 0 {
 		s := e.suspect(Suspect{Cause: Contention, Resource: SharedLock, Workload: backup.Workload{Host: sc.hosts[0].name, Name: Unseen}}, PriorUnseen)
 		s.add(waited(sc, SharedLock))
+		e.heed(sc, &s)
 		list = append(list, s)
 	}
 	return list
