@@ -94,7 +94,8 @@ func TestLocks(t *testing.T) {
 		"mysql": {mysql, func(b *batch, at float64) {
 			b.sum("mysql.row_locks", at, 2*at, attrs{"kind": "waits"}).sum("mysql.row_locks", at, 500*at, attrs{"kind": "time"})
 			b.sum("mysql.locks", at, at, attrs{"kind": "waited"}).sum("mysql.locks", at, 99*at, attrs{"kind": "immediate"})
-		}, fact.Locks{Service: "db1:3306", Waits: 30, Time: 5}},
+			b.gauge("mysql.threads", "1", at, 6, attrs{"kind": "running"}).gauge("mysql.threads", "1", at, 90, attrs{"kind": "connected"})
+		}, fact.Locks{Service: "db1:3306", Waits: 30, Time: 5, Sessions: 6}},
 		"the service is told": {with(mysql, attrs{"service.name": "orders"}), func(b *batch, at float64) {
 			b.sum("mysql.row_locks", at, at, attrs{"kind": "waits"})
 		}, fact.Locks{Service: "orders", Waits: 10}},
@@ -103,10 +104,10 @@ func TestLocks(t *testing.T) {
 		}, fact.Locks{Service: "main", Waiting: 4}},
 		"postgres_exporter": {attrs{"host.name": "db1", "service.name": "pg"}, func(b *batch, at float64) {
 			for database, sessions := range map[string]float64{"a": 2, "b": 3} {
-				b.gauge("pg_stat_activity_count", "", at, sessions, attrs{"datname": database, "wait_event_type": "Lock"})
-				b.gauge("pg_stat_activity_count", "", at, 50, attrs{"datname": database, "wait_event_type": "Client"})
+				b.gauge("pg_stat_activity_count", "", at, sessions, attrs{"datname": database, "state": "active", "wait_event_type": "Lock"})
+				b.gauge("pg_stat_activity_count", "", at, 50, attrs{"datname": database, "state": "idle", "wait_event_type": "Client"})
 			}
-		}, fact.Locks{Service: "pg", Waiting: 5}},
+		}, fact.Locks{Service: "pg", Waiting: 5, Sessions: 5}},
 		"sqlquery": {attrs{"host.name": "db1"}, func(b *batch, at float64) {
 			b.gauge("rootcause.database.lock.waiting", "{session}", at, 7, nil)
 		}, fact.Locks{Waiting: 7}},

@@ -83,13 +83,18 @@ func (l lockCounter) of(d *Decoder, h *host, database string, m pmetric.Metric) 
 	})
 }
 
-// waiting tells which points of a metric count sessions that wait for a lock:
-// those with an attribute of a value, or all.
-type waiting struct {
+// sessions tells which points of a metric count which sessions: those with an
+// attribute of a value, or all.
+type sessions []struct {
+	of          func(*fact.Locks) *float64
 	name, value string
 }
 
-func (w waiting) of(d *Decoder, h *host, database string, m pmetric.Metric) {
+func waiting(f *fact.Locks) *float64 { return &f.Waiting }
+
+func working(f *fact.Locks) *float64 { return &f.Sessions }
+
+func (s sessions) read(d *Decoder, h *host, database string, m pmetric.Metric) {
 	d.levels(m, func(n number, attrs pcommon.Map) {
 		c := d.locks(h, database)
 		if c == nil || !c.reads(n.at, d.batch) {
@@ -99,8 +104,10 @@ func (w waiting) of(d *Decoder, h *host, database string, m pmetric.Metric) {
 		if c.before > 0 && c.before < n.at && n.at-c.before <= pcommon.Timestamp(maxInterval) {
 			c.since(c.before)
 		}
-		if w.name == "" || d.text(attrs, w.name) == w.value {
-			c.locks.Waiting += n.value
+		for _, which := range s {
+			if which.name == "" || d.text(attrs, which.name) == which.value {
+				*which.of(&c.locks) += n.value
+			}
 		}
 	})
 }

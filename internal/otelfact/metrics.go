@@ -118,12 +118,13 @@ var lockMetrics = map[string]func(*Decoder, *host, string, pmetric.Metric){
 	"mysql.locks": lockCounter{"kind", map[string]lockSlot{
 		"waited": {func(f *fact.Locks) *float64 { return &f.Waits }, 1},
 	}}.of,
+	"mysql.threads": sessions{{working, "kind", "running"}}.read,
 	// SQL Server receiver.
-	"sqlserver.processes.blocked": waiting{}.of,
+	"sqlserver.processes.blocked": sessions{{of: waiting}}.read,
 	// postgres_exporter, scraped by the Prometheus receiver.
-	"pg_stat_activity_count": waiting{"wait_event_type", "Lock"}.of,
+	"pg_stat_activity_count": sessions{{waiting, "wait_event_type", "Lock"}, {working, "state", "active"}}.read,
 	// What the SQL query receiver is told to count.
-	"rootcause.database.lock.waiting": waiting{}.of,
+	"rootcause.database.lock.waiting": sessions{{of: waiting}}.read,
 }
 
 func linkDrops(d *Decoder, h *host, m pmetric.Metric) {

@@ -26,6 +26,9 @@ func (sc *scene) lockWait() wait {
 	var most wait
 	for _, l := range sc.locks {
 		waiting, sessions := sc.shift(l.waiting.at, 1), sc.shift(l.sessions.at, 1)
+		if waiting.before == 0 && waiting.after == 0 { // seconds waited in a second are sessions that wait
+			waiting = sc.shift(l.time.at, 1)
+		}
 		if waiting.before == 0 && waiting.after == 0 {
 			continue
 		}

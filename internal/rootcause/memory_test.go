@@ -79,7 +79,7 @@ func TestARestartInAnIncidentDoesNotLearnIt(t *testing.T) {
 			require.Len(t, events, 1, "it is bad, and stays so")
 			require.Equal(t, rootcause.Opened, events[0].Phase)
 			require.LessOrEqual(t, events[0].At.Sub(after.start), 10*time.Second)
-			require.InEpsilon(t, usual, events[0].Baseline, 0.05)
+			require.InEpsilon(t, usual, events[0].Baseline, 0.06)
 			require.InEpsilon(t, usual, usualLatency(t, e), 0.05)
 		})
 	}
