@@ -107,6 +107,9 @@ func (e *Engine) missing(sc *scene) []string {
 	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	service := sc.v.id.Service
 	view := sc.ep.signal.View()
+	if sc.ep.asked && view.Band.Learned && sc.mean(sc.ep.signal.excess.at) < lnWorse {
+		say("nothing may be wrong: the latency was less than 1.3 times the usual at its request rate")
+	}
 	if len(sc.owners) == 0 {
 		say("which processes serve %s is not known: name them under services, or let its telemetry carry process.pid", service)
 	}
