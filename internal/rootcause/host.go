@@ -115,25 +115,28 @@ func (w *workload) series(r fact.Resource) *series {
 	return w.used[r]
 }
 
+// parts are the resources that make up a shared one.
+var parts = [numShared][]fact.Resource{
+	SharedCPU:     {fact.CPU},
+	SharedDisk:    {fact.DiskRead, fact.DiskWrite},
+	SharedNetwork: {fact.NetworkReceive, fact.NetworkTransmit},
+	SharedMemory:  {fact.Memory},
+	SharedCache:   {fact.DiskRead, fact.DiskWrite},
+	SharedSpace:   {fact.DiskWrite},
+}
+
 // usedOf is the use of a shared resource in a second: CPUs, bytes per second, or
 // bytes.
-func (w *workload) usedOf(r Shared, second int64) float64 {
-	switch r {
-	case SharedCPU:
-		return w.used[fact.CPU].at(second)
-	case SharedDisk:
-		return w.used[fact.DiskRead].at(second) + w.used[fact.DiskWrite].at(second)
-	case SharedNetwork:
-		return w.used[fact.NetworkReceive].at(second) + w.used[fact.NetworkTransmit].at(second)
-	case SharedMemory:
-		return w.used[fact.Memory].at(second)
-	case SharedCache:
-		return w.usedOf(SharedDisk, second)
-	case SharedSpace:
-		return w.used[fact.DiskWrite].at(second)
-	default:
-		return 0
+func (w *workload) usedOf(r Shared, second int64) (sum float64) {
+	for _, part := range parts[r] {
+		sum += w.used[part].at(second)
 	}
+	return sum
+}
+
+// tells is whether anything was told of the use of a shared resource.
+func (w *workload) tells(r Shared) bool {
+	return slices.ContainsFunc(parts[r], func(part fact.Resource) bool { return w.used[part] != nil })
 }
 
 func (w *workload) doesWorkOf(service string) bool { return slices.Contains(w.serves, service) }

@@ -36,7 +36,6 @@ type scene struct {
 	waitsKnown bool
 	totals     map[totalOf]total
 	usualOf    map[lentUse]float64
-	tracked    tracked // the workload that was asked of last
 }
 
 // wait is how much the victim, or its host, waits for a resource.
