@@ -63,6 +63,7 @@ func (s *scored) add(ev Evidence) {
 // assess ranks the explanations of a victim's episode.
 func (e *Engine) assess(v *victim, ep *episode) assessment {
 	sc := e.newScene(v, ep)
+	e.looked += workLook
 	candidates := slices.Concat(e.candidates(sc), e.lockHolders(sc))
 	list := slices.Concat(candidates, e.unseen(sc), e.rivals(sc, candidates))
 	if len(sc.usual) < enoughBefore { // right after a restart all that is there seems to have risen
@@ -142,6 +143,7 @@ func (e *Engine) candidates(sc *scene) []scored {
 		for r := range about {
 			_, reached[r] = sc.reach(h, Shared(r))
 		}
+		e.looked += len(h.workloads)
 		for _, w := range h.workloads {
 			if w.others || w.doesWorkOf(sc.v.id.Service) {
 				continue

@@ -292,6 +292,14 @@ func (h *host) touch(second int64, over float64) {
 	}
 }
 
+// hear notes that something was told of the host as a whole. Where workloads are
+// told, only they tell up to when all is known.
+func (h *host) hear(second int64, over float64) {
+	if len(h.workloads) == 0 {
+		h.touch(second, over)
+	}
+}
+
 // forget drops devices, workloads and processes that were not seen since a time.
 func (h *host) forget(since, processesSince int64) {
 	for pid, p := range h.byPID {

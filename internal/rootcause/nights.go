@@ -64,10 +64,12 @@ func (e *Engine) experiment(now int64) {
 }
 
 func (h *host) find(id backup.Workload) *workload {
-	for _, w := range h.workloads {
-		if w.id == id {
-			return w
-		}
+	key := workloadKey{unit: id.Name}
+	if id.PID > 0 {
+		key = workloadKey{group: id.PID}
+	}
+	if w := h.byKey[key]; w != nil && w.id == id {
+		return w
 	}
 	return nil
 }

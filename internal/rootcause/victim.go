@@ -202,6 +202,8 @@ func (e *Engine) judge(v *victim, at time.Time) []Event {
 			s.Reset()
 		}
 		return e.close(v, at, ReasonVictimVanished)
+	case !now.Alarm && e.busy():
+		return nil // it closes with an assessment
 	case !now.Alarm:
 		return e.close(v, at, ReasonLatencyRecovered)
 	}
@@ -247,7 +249,7 @@ func known(x float64) float64 {
 // tell assesses the causes and makes a verdict of them once they stand.
 func (e *Engine) tell(v *victim, at time.Time, bad bool) []Event {
 	ep := v.episode
-	if bad && ep.due(at) && ep.lastBad <= ep.bout+e.p.After {
+	if bad && ep.due(at) && ep.lastBad <= ep.bout+e.p.After && !e.busy() {
 		ep.assessed = at
 		draft := e.assess(v, ep)
 		if !draft.same(ep.draft) {
@@ -269,6 +271,14 @@ func (e *Engine) tell(v *victim, at time.Time, bad bool) []Event {
 	default:
 		return nil
 	}
+}
+
+// assessed is when that was done last in the present episode; zero if it was not.
+func (v *victim) assessed() time.Time {
+	if v.episode == nil {
+		return time.Time{}
+	}
+	return v.episode.assessed
 }
 
 // due is whether to look again: every second at first, then now and then, for
