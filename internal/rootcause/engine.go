@@ -1,6 +1,7 @@
 package rootcause
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -306,11 +307,15 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 	return events, nil
 }
 
-// byTurn lists the victims, those that were not assessed for longest first: who
-// found no room in a tick has it in a later one.
+// byTurn lists the victims, those that were not assessed for longest first, then
+// those that seldom were: who found no room in a tick has it in a later one.
 func (e *Engine) byTurn() []*victim {
 	list := slices.Clone(e.victims)
-	slices.SortStableFunc(list, func(a, b *victim) int { return a.assessed().Compare(b.assessed()) })
+	slices.SortStableFunc(list, func(a, b *victim) int {
+		at, often := a.assessed()
+		other, oftener := b.assessed()
+		return cmp.Or(at.Compare(other), cmp.Compare(often, oftener))
+	})
 	return list
 }
 

@@ -51,6 +51,8 @@ func (s *signal) add(f fact.Latency, frozen bool) {
 // period is an interval in Unix seconds, both ends included.
 type period struct{ from, to int64 }
 
+func (p period) has(second int64) bool { return second >= p.from && second <= p.to }
+
 // episode is a time in which a victim is worse than usual.
 type episode struct {
 	id       string
@@ -59,6 +61,7 @@ type episode struct {
 	bout     int64 // start of the present bad time, which may have a cause of its own
 	detected time.Time
 	assessed time.Time
+	looks    int // how often it was
 	worst    float64
 	usual    float64 // latency before, seconds
 	lastBad  int64
@@ -251,6 +254,7 @@ func (e *Engine) tell(v *victim, at time.Time, bad bool) []Event {
 	ep := v.episode
 	if bad && ep.due(at) && ep.lastBad <= ep.bout+e.p.After && !e.busy() {
 		ep.assessed = at
+		ep.looks++
 		draft := e.assess(v, ep)
 		if !draft.same(ep.draft) {
 			ep.since = at
@@ -273,12 +277,13 @@ func (e *Engine) tell(v *victim, at time.Time, bad bool) []Event {
 	}
 }
 
-// assessed is when that was done last in the present episode; zero if it was not.
-func (v *victim) assessed() time.Time {
+// assessed is when that was done last in the present episode, and how often; zero
+// if it was not.
+func (v *victim) assessed() (at time.Time, often int) {
 	if v.episode == nil {
-		return time.Time{}
+		return time.Time{}, 0
 	}
-	return v.episode.assessed
+	return v.episode.assessed, v.episode.looks
 }
 
 // due is whether to look again: every second at first, then now and then, for
