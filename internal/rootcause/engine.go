@@ -297,8 +297,14 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 	}
 	e.experiment(at.Unix())
 	e.looked = 0
+	of := map[*victim][]Event{}
 	for _, v := range e.byTurn() {
-		events = append(events, e.judge(v, at)...)
+		if list := e.judge(v, at); list != nil {
+			of[v] = list
+		}
+	}
+	for _, v := range e.victims {
+		events = append(events, of[v]...)
 	}
 	if at.Sub(e.swept) >= sweep {
 		e.swept = at

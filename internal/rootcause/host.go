@@ -78,6 +78,7 @@ type workload struct {
 	cpus    cpuSet
 	serves  []string // services whose work it does
 	used    [fact.NumResources]*series
+	unheard period // in which its waits were not kept, as it was not known to serve
 	members map[fact.Process]member
 	all     member // of its processes together, if they are told so
 	others  bool   // the sum of what is not told one by one: nobody to blame

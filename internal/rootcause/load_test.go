@@ -117,3 +117,36 @@ func TestABackupIsFoundByItsKey(t *testing.T) {
 		require.Nil(t, h.find(other))
 	}
 }
+
+func TestWaitsAreKeptOfWhoServes(t *testing.T) {
+	e := testEngine(t, DefaultParams())
+	start := time.Unix(1_790_000_000, 0)
+	p := fact.Process{Host: "web1", PID: 500, Start: 1}
+	second := 0
+	run := func(seconds int) *workload {
+		for range seconds {
+			second++
+			_, err := e.Step(fact.Use{At: start.Add(time.Duration(second) * time.Second), Over: time.Second, Process: p, Amounts: fact.Amounts{fact.CPU: 0.1, fact.RunDelay: 0.2, fact.MajorFaults: 3}})
+			require.NoError(t, err)
+		}
+		return e.byHost["web1"].workloads[0]
+	}
+	w := run(30)
+	require.NotNil(t, w.used[fact.CPU])
+	require.Nil(t, w.used[fact.RunDelay])
+	require.Nil(t, w.used[fact.MajorFaults])
+	_, err := e.Step(fact.Serves{At: start.Add(30 * time.Second), Service: "shop", Process: p})
+	require.NoError(t, err)
+	run(60)
+	require.NotNil(t, w.used[fact.RunDelay])
+	now := start.Unix() + 90
+	sc := &scene{owners: []*workload{w}, from: now - 10, to: now - 1}
+	for at := start.Unix() - 20; at < now-10; at++ {
+		sc.usual = append(sc.usual, at)
+	}
+	s := sc.ownWait(fact.RunDelay, 0.02)
+	require.InDelta(t, 0.2, s.before, 1e-6, "the seconds in which nothing was kept are not zero")
+	require.InDelta(t, 0.2, s.after, 1e-6)
+	sc.usual = sc.usual[20:50]
+	require.Zero(t, sc.ownWait(fact.RunDelay, 0.02), "nothing is known from before it served")
+}
