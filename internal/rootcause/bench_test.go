@@ -241,7 +241,7 @@ func BenchmarkGateway(b *testing.B) {
 	const full = 700
 	f := newFleet(hosts, 50, hosts)
 	f.backups = 10
-	e := newEngine(b, nil)
+	e := newEngine(b, func(p *rootcause.Params) { p.MaxVictims = hosts })
 	f.run(b, e, 1, full)
 	second := full
 	for _, ill := range []int{0, 10, hosts} {

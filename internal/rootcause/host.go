@@ -140,6 +140,10 @@ func (w *workload) tells(r Shared) bool {
 	return slices.ContainsFunc(parts[r], func(part fact.Resource) bool { return w.used[part] != nil })
 }
 
+func (h *host) doesWorkOf(service string) bool {
+	return slices.ContainsFunc(h.workloads, func(w *workload) bool { return w.doesWorkOf(service) })
+}
+
 func (w *workload) doesWorkOf(service string) bool { return slices.Contains(w.serves, service) }
 
 // tool is the backup tool among the living processes; empty if there is none.

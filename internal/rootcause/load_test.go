@@ -150,3 +150,30 @@ func TestWaitsAreKeptOfWhoServes(t *testing.T) {
 	sc.usual = sc.usual[20:50]
 	require.Zero(t, sc.ownWait(fact.RunDelay, 0.02), "nothing is known from before it served")
 }
+
+func TestAFleetsBackupsAreNotAllRemembered(t *testing.T) {
+	e := testEngine(t, DefaultParams())
+	start := time.Unix(1_790_000_000, 0)
+	step := func(f fact.Fact) {
+		_, err := e.Step(f)
+		require.NoError(t, err)
+	}
+	for second := range 5 {
+		at := start.Add(time.Duration(second) * time.Second)
+		for i := range mostHosts + 4 {
+			backup := fact.Process{Host: "web" + string(rune('a'+i)), PID: 500, Start: 1}
+			site := fact.Process{Host: backup.Host, PID: 100, Start: 1}
+			step(fact.Described{At: at, Process: site, Group: 100, Command: "nginx"})
+			step(fact.Described{At: at, Process: backup, Group: 500, Command: "restic", Args: []string{"restic", "backup", "/srv"}})
+			step(fact.Use{At: at, Over: time.Second, Process: backup, Amounts: fact.Amounts{fact.CPU: 0.1}})
+			if i == 3 {
+				step(fact.Serves{At: at, Service: "shop", Process: site})
+			}
+		}
+		step(fact.Latency{At: at, Over: time.Second, Service: "shop", Signal: "server", Count: 1, Buckets: []fact.Bucket{{Low: 0.01, High: 0.01, Count: 1}}})
+		step(fact.Tick{At: at})
+	}
+	require.Len(t, e.windows.Active(), mostHosts+4)
+	require.Len(t, e.records, 1, "only where the service is")
+	require.Equal(t, "webd", e.records[0].Host)
+}

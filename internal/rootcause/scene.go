@@ -87,7 +87,7 @@ func (e *Engine) hostsOf(v *victim, at int64) []*host {
 			continue
 		}
 		heard = append(heard, h)
-		if slices.ContainsFunc(h.workloads, func(w *workload) bool { return w.doesWorkOf(v.id.Service) }) {
+		if h.doesWorkOf(v.id.Service) {
 			serving = append(serving, h)
 		}
 	}
