@@ -80,7 +80,7 @@ const (
 	// Disks of a host, and interfaces: containers make and unmake many.
 	maxDevices = 256
 	// Workloads that the assessments of a tick look at, before the last of them: some
-	// 50 ms. An assessment costs as much as workLook of them before it looks at any.
+	// 100 ms. An assessment costs as much as workLook of them before it looks at any.
 	maxLooked = 5000
 	workLook  = 50
 	maxStalls = 3 * maxDevices // pressures of a host: three for each control group
