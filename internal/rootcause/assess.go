@@ -44,8 +44,8 @@ type scored struct {
 	score    float64
 	weights  Weights
 	workload *workload
-	at       func(second int64) float64 // its use
-	shift    shift                      // of it
+	shift    shift // of its use
+	share    total // of all use
 }
 
 // suspect is a suspect of whom nothing is known yet but how often such are guilty.
@@ -63,6 +63,7 @@ func (s *scored) add(ev Evidence) {
 // assess ranks the explanations of a victim's episode.
 func (e *Engine) assess(v *victim, ep *episode) assessment {
 	sc := e.newScene(v, ep)
+	e.looked += workLook
 	candidates := slices.Concat(e.candidates(sc), e.lockHolders(sc))
 	candidates = slices.Concat(candidates, e.unseen(sc))
 	list := slices.Concat(candidates, e.rivals(sc, candidates))
@@ -139,14 +140,30 @@ var smallest = [numShared]float64{SharedCPU: 0.02, SharedDisk: 256e3, SharedNetw
 // risen, each with the resource that speaks most against it.
 func (e *Engine) candidates(sc *scene) []scored {
 	var list []scored
+	about, u := e.about(sc), e.newUse(sc)
 	for _, h := range slices.Concat(sc.hosts, sc.sharing()) {
+		var reached [numShared]bool
+		for r := range about {
+			_, reached[r] = sc.reach(h, Shared(r))
+		}
+		e.looked += len(h.workloads)
 		for _, w := range h.workloads {
 			if w.others || w.doesWorkOf(sc.v.id.Service) {
 				continue
 			}
 			var best *scored
-			for r := SharedCPU; r < SharedLock; r++ { // locks have holders, not users
-				if s, ok := e.candidate(sc, h, w, r); ok && (best == nil || s.score > best.score) {
+			for r, evidence := range about {
+				if evidence == nil || !reached[r] {
+					continue
+				}
+				s, ok := e.candidate(sc, u, w, Shared(r))
+				if !ok {
+					continue
+				}
+				for _, ev := range evidence {
+					s.add(ev)
+				}
+				if best == nil || s.score > best.score {
 					best = &s
 				}
 			}
@@ -159,87 +176,100 @@ func (e *Engine) candidates(sc *scene) []scored {
 	slices.SortStableFunc(list, byScore)
 	list = list[:min(len(list), e.p.TopWorkloads)]
 	for i := range list {
-		c := &list[i]
-		for _, look := range []func() (Evidence, bool){
-			func() (Evidence, bool) { return sc.dose(c.at) },
-			func() (Evidence, bool) { return sc.paused(c.at, c.shift) },
-			func() (Evidence, bool) { return sc.ended(c.at, c.shift, c.workload.host.last-1) },
-			func() (Evidence, bool) { return e.past(sc, c) },
-		} {
-			if ev, ok := look(); ok {
-				c.add(ev)
-			}
-		}
+		e.lookCloser(sc, u, &list[i])
 	}
 	slices.SortStableFunc(list, byScore)
 	return list
 }
 
-func (e *Engine) candidate(sc *scene, h *host, w *workload, r Shared) (scored, bool) {
-	at := func(second int64) float64 { return sc.used(h, w, r, second) }
-	if r > SharedMemory && sc.waits[r].strength == 0 {
-		return scored{}, false // so much is read and written every day
+// about is, for each resource that a workload can take from the victim, the
+// evidence that is the same against all who use more of it.
+func (e *Engine) about(sc *scene) (list [numShared][]Evidence) {
+	for r := SharedCPU; r < SharedLock; r++ { // locks have holders, not users
+		if r <= SharedMemory || sc.waits[r].strength > 0 { // else so much is read and written every day
+			list[r] = append([]Evidence{waited(sc, r)}, e.signs(sc, Contention, r)...)
+		}
 	}
-	through, reached := sc.reach(h, r)
-	if !reached || sc.mean(at) < smallest[r] || r == SharedCPU && w.cpus.apart(sc.ownCPUs()) {
+	return list
+}
+
+// candidate weighs how the use of a resource by a workload has risen. The words
+// are left to lookCloser.
+func (e *Engine) candidate(sc *scene, u *use, w *workload, r Shared) (scored, bool) {
+	if r == SharedCPU && w.cpus.apart(sc.ownCPUs()) {
 		return scored{}, false
 	}
-	s := sc.shift(at, smallest[r])
-	if s.z < e.p.MinShift {
+	if sc.used(u, w, r); u.after < smallest[r] {
 		return scored{}, false
 	}
-	c := e.suspect(Suspect{Cause: Contention, Resource: r, Workload: w.id, Tool: w.tool()}, PriorContention)
-	c.workload = w
-	c.add(Evidence{
-		Name: "shift", Value: s.after - s.before, Unit: r.unit(), Term: TermShift, Strength: shiftStrength(s.z),
-		Sentence: fmt.Sprintf("%s uses %s, before the onset %s", sc.withServers(h, w), r.amount(s.after), r.amount(s.before)),
-	})
-	before, after := sc.share(h, at, r)
-	c.add(Evidence{
-		Name: "share", Value: after - before, Unit: "1", Term: TermShare, Strength: clamp01(after - before),
-		Sentence: fmt.Sprintf("it has %s of all %s use, before %s", percent(after), r, percent(before)),
-	})
-	c.add(onsetOrder(sc, e.p.OnsetWithin, at, s))
-	c.add(waited(sc, r))
-	e.heed(sc, &c)
-	if through != "" {
+	s, ok := rose(u.before, u.after, smallest[r], e.p.MinShift)
+	if !ok {
+		return scored{}, false
+	}
+	c := e.suspect(Suspect{Cause: Contention, Resource: r, Workload: w.id, Evidence: make([]Evidence, 0, 8)}, PriorContention)
+	c.workload, c.shift, c.share = w, s, sc.share(u, w.host, r)
+	more := c.share.after - c.share.before
+	c.add(Evidence{Name: "shift", Value: s.after - s.before, Unit: r.unit(), Term: TermShift, Strength: shiftStrength(s.z)})
+	c.add(Evidence{Name: "share", Value: more, Unit: "1", Term: TermShare, Strength: clamp01(more)})
+	c.add(onsetOrder(sc, e.p.OnsetWithin, u.at, s))
+	return c, true
+}
+
+// lookCloser puts a candidate that stays in the list into words, and asks what
+// takes longer to answer.
+func (e *Engine) lookCloser(sc *scene, u *use, c *scored) {
+	h, r := c.workload.host, c.Resource
+	c.Tool = c.workload.tool()
+	c.Evidence[0].Sentence = fmt.Sprintf("%s uses %s, before the onset %s", sc.withServers(h, c.workload), r.amount(c.shift.after), r.amount(c.shift.before))
+	c.Evidence[1].Sentence = fmt.Sprintf("it has %s of all %s use, before %s", percent(c.share.after), r, percent(c.share.before))
+	if through, _ := sc.reach(h, r); through != "" {
 		c.add(Evidence{Name: "shared", Unit: "1", Value: 1, Sentence: fmt.Sprintf("%s shares %s with %s", h.name, through, sc.hosts[0].name)})
 	}
-	c.at, c.shift = at, s
-	return c, true
+	sc.used(u, c.workload, r)
+	for _, look := range []func() (Evidence, bool){
+		func() (Evidence, bool) { return sc.dose(u.at) },
+		func() (Evidence, bool) { return sc.paused(u.at, c.shift) },
+		func() (Evidence, bool) { return sc.ended(u.at, c.shift, h.last-1) },
+		func() (Evidence, bool) { return e.past(sc, c) },
+	} {
+		if ev, ok := look(); ok {
+			c.add(ev)
+		}
+	}
 }
 
 // shiftStrength is 1 where a use rose by some fifty deviations, and grows slowly
 // beyond.
 func shiftStrength(z float64) float64 { return math.Log1p(max(0, z)) / 4 }
 
-// share is the part of all use of a resource that is a workload's, before and
-// after the onset.
-func (sc *scene) share(h *host, at func(int64) float64, r Shared) (before, after float64) {
-	t := sc.total(h, r)
+// share is the part of all use of a resource that is a workload's.
+func (sc *scene) share(u *use, h *host, r Shared) (part total) {
+	t := sc.total(u, h, r)
 	if t.after > 0 {
-		after = sc.mean(at) / t.after
+		part.after = u.after / t.after
 	}
 	if t.before > 0 {
-		for _, second := range sc.usual {
-			before += at(second) / t.before
+		for _, used := range u.before {
+			part.before += used / t.before
 		}
 	}
-	return before, after
+	return part
 }
 
 // total is what all workloads of a host used of a resource: the sum over the
 // usual seconds, and the mean after the onset.
-func (sc *scene) total(h *host, r Shared) total {
+func (sc *scene) total(like *use, h *host, r Shared) total {
 	key := totalOf{h, r}
 	t, ok := sc.totals[key]
 	if !ok {
+		u := like.blank()
 		for _, w := range h.workloads {
-			use := sc.track(w, r)
-			for _, second := range sc.usual {
-				t.before += use.at(second)
+			sc.read(u, w, r)
+			sc.compare(u)
+			for _, used := range u.before {
+				t.before += used
 			}
-			t.after += sc.mean(use.at)
+			t.after += u.after
 		}
 		sc.totals[key] = t
 	}
@@ -251,6 +281,7 @@ type totalOf struct {
 	r    Shared
 }
 
+// total is a use before and after the onset.
 type total struct{ before, after float64 }
 
 // onsetOrder compares when the use rose with when the latency did: a cause does not

@@ -42,55 +42,27 @@ func (h *host) lend(f fact.WorksFor) error {
 	return nil
 }
 
-// used is what a workload used of a resource in a second, with what a server
-// did for it, and without what it did for others: that is what a server used
-// beyond its usual while it worked for a client.
-func (sc *scene) used(h *host, w *workload, r Shared, second int64) float64 {
-	use := sc.track(w, r).at(second)
-	for i, l := range h.lent {
-		if (l.server != w && l.client != w) || second < l.from || second > l.seen+lentFor {
+// used is what a workload used of a resource, with what a server did for it, and
+// without what it did for others: that is what a server used beyond its usual
+// while it worked for a client.
+func (sc *scene) used(u *use, w *workload, r Shared) {
+	sc.read(u, w, r)
+	for i, l := range w.host.lent {
+		if l.server != w && l.client != w {
 			continue
 		}
-		beyond := max(0, l.server.usedOf(r, second)-sc.usually(h, i, r)) / float64(h.clientsOf(l.server, second))
-		if l.client == w {
-			use += beyond
-		} else {
-			use = max(0, use-beyond)
+		usual := sc.usually(w.host, i, r)
+		for n := max(0, l.from-u.first); n < int64(len(u.values)) && u.first+n <= l.seen+lentFor; n++ {
+			second := u.first + n
+			beyond := max(0, l.server.usedOf(r, second)-usual) / float64(w.host.clientsOf(l.server, second))
+			if l.client == w {
+				u.values[n] += beyond
+			} else {
+				u.values[n] = max(0, u.values[n]-beyond)
+			}
 		}
 	}
-	return use
-}
-
-// tracked is what one workload used of a resource in each second of a scene: read
-// once, for what is asked of a workload is asked many times in a row.
-type tracked struct {
-	workload *workload
-	resource Shared
-	from     int64
-	values   []float64
-}
-
-func (sc *scene) track(w *workload, r Shared) *tracked {
-	t := &sc.tracked
-	if t.workload == w && t.resource == r {
-		return t
-	}
-	t.workload, t.resource, t.from = w, r, sc.to-window+1
-	if len(sc.usual) > 0 {
-		t.from = max(t.from, sc.usual[0])
-	}
-	t.values = t.values[:0]
-	for second := t.from; second <= sc.to; second++ {
-		t.values = append(t.values, w.usedOf(r, second))
-	}
-	return t
-}
-
-func (t *tracked) at(second int64) float64 {
-	if i := second - t.from; i >= 0 && i < int64(len(t.values)) {
-		return t.values[i]
-	}
-	return t.workload.usedOf(t.resource, second)
+	sc.compare(u)
 }
 
 // clientsOf counts for how many a server works in a second: they share evenly,

@@ -1,6 +1,7 @@
 package rootcause
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -44,6 +45,7 @@ type Engine struct {
 	swept    time.Time
 	procs    int // of all hosts
 	jobs     int // workloads of all hosts
+	looked   int // workloads that were looked at in this tick
 }
 
 // served is the service that a process said it serves, and when.
@@ -77,7 +79,11 @@ const (
 	endOfTime = 1 << 33
 	// Disks of a host, and interfaces: containers make and unmake many.
 	maxDevices = 256
-	maxStalls  = 3 * maxDevices // pressures of a host: three for each control group
+	// Workloads that the assessments of a tick look at, before the last of them: some
+	// 100 ms. An assessment costs as much as workLook of them before it looks at any.
+	maxLooked = 5000
+	workLook  = 50
+	maxStalls = 3 * maxDevices // pressures of a host: three for each control group
 	// A service that was not heard of for so long is forgotten.
 	victimKept = 7 * 24 * time.Hour
 )
@@ -117,9 +123,7 @@ func (e *Engine) observe(f fact.Fact) error {
 			h.steal.spread(seconds(f.At), f.Over.Seconds(), f.Steal)
 			h.busy.spread(seconds(f.At), f.Over.Seconds(), f.Busy)
 			h.iowait.spread(seconds(f.At), f.Over.Seconds(), f.IOWait)
-			if len(h.workloads) == 0 {
-				h.touch(f.At.Unix(), f.Over.Seconds())
-			}
+			h.hear(f.At.Unix(), f.Over.Seconds())
 		})
 	case fact.Disk:
 		return e.disk(f)
@@ -189,6 +193,7 @@ func (e *Engine) disk(f fact.Disk) error {
 	d.busy.spread(end, over, f.BusyTime)
 	d.readBytes.spread(end, over, f.ReadBytes)
 	d.seen = f.At.Unix()
+	h.hear(d.seen, over)
 	return nil
 }
 
@@ -208,6 +213,7 @@ func (e *Engine) pressure(f fact.Pressure) error {
 	}
 	s.seen = f.At.Unix()
 	s.spread(seconds(f.At), f.Over.Seconds(), f.Some)
+	h.hear(s.seen, f.Over.Seconds())
 	return nil
 }
 
@@ -238,6 +244,7 @@ func (e *Engine) link(f fact.Link) error {
 	}
 	l.bytes.spread(seconds(f.At), f.Over.Seconds(), max(f.Received, f.Transmitted))
 	l.speed, l.seen = f.Speed, f.At.Unix()
+	h.hear(l.seen, f.Over.Seconds())
 	return nil
 }
 
@@ -289,8 +296,15 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 		h.rememberLevels(at.Unix())
 	}
 	e.experiment(at.Unix())
+	e.looked = 0
+	of := map[*victim][]Event{}
+	for _, v := range e.byTurn() {
+		if list := e.judge(v, at); list != nil {
+			of[v] = list
+		}
+	}
 	for _, v := range e.victims {
-		events = append(events, e.judge(v, at)...)
+		events = append(events, of[v]...)
 	}
 	if at.Sub(e.swept) >= sweep {
 		e.swept = at
@@ -298,6 +312,22 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 	}
 	return events, nil
 }
+
+// byTurn lists the victims, those that were not assessed for longest first, then
+// those that seldom were: who found no room in a tick has it in a later one.
+func (e *Engine) byTurn() []*victim {
+	list := slices.Clone(e.victims)
+	slices.SortStableFunc(list, func(a, b *victim) int {
+		at, often := a.assessed()
+		other, oftener := b.assessed()
+		return cmp.Or(at.Compare(other), cmp.Compare(often, oftener))
+	})
+	return list
+}
+
+// busy is whether this tick had its share of assessments. Many services that are
+// slow at once would hold up the facts of the next second.
+func (e *Engine) busy() bool { return e.looked >= maxLooked }
 
 func (e *Engine) forget(at time.Time) {
 	e.procs, e.jobs = 0, 0

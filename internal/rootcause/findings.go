@@ -80,9 +80,10 @@ func (e *Engine) whyCleared(sc *scene, mine *scored, w backup.Window) string {
 			if o.cpus.apart(sc.ownCPUs()) {
 				return fmt.Sprintf("it runs on other CPUs than %s, and takes too little of what they share", sc.v.id.Service)
 			}
-			used := sc.mean(func(second int64) float64 { return sc.used(h, o, SharedCPU, second) })
-			moved := sc.mean(func(second int64) float64 { return sc.used(h, o, SharedDisk, second) })
-			return fmt.Sprintf("it used only %s and %s of disk", SharedCPU.amount(used), SharedDisk.amount(moved))
+			cpu, disk := e.newUse(sc), e.newUse(sc)
+			sc.used(cpu, o, SharedCPU)
+			sc.used(disk, o, SharedDisk)
+			return fmt.Sprintf("it used only %s and %s of disk", SharedCPU.amount(cpu.after), SharedDisk.amount(disk.after))
 		}
 	}
 	return "it used nothing that the victim needs"

@@ -78,6 +78,7 @@ type workload struct {
 	cpus    cpuSet
 	serves  []string // services whose work it does
 	used    [fact.NumResources]*series
+	unheard period // in which its waits were not kept, as it was not known to serve
 	members map[fact.Process]member
 	all     member // of its processes together, if they are told so
 	others  bool   // the sum of what is not told one by one: nobody to blame
@@ -115,25 +116,32 @@ func (w *workload) series(r fact.Resource) *series {
 	return w.used[r]
 }
 
+// parts are the resources that make up a shared one.
+var parts = [numShared][]fact.Resource{
+	SharedCPU:     {fact.CPU},
+	SharedDisk:    {fact.DiskRead, fact.DiskWrite},
+	SharedNetwork: {fact.NetworkReceive, fact.NetworkTransmit},
+	SharedMemory:  {fact.Memory},
+	SharedCache:   {fact.DiskRead, fact.DiskWrite},
+	SharedSpace:   {fact.DiskWrite},
+}
+
 // usedOf is the use of a shared resource in a second: CPUs, bytes per second, or
 // bytes.
-func (w *workload) usedOf(r Shared, second int64) float64 {
-	switch r {
-	case SharedCPU:
-		return w.used[fact.CPU].at(second)
-	case SharedDisk:
-		return w.used[fact.DiskRead].at(second) + w.used[fact.DiskWrite].at(second)
-	case SharedNetwork:
-		return w.used[fact.NetworkReceive].at(second) + w.used[fact.NetworkTransmit].at(second)
-	case SharedMemory:
-		return w.used[fact.Memory].at(second)
-	case SharedCache:
-		return w.usedOf(SharedDisk, second)
-	case SharedSpace:
-		return w.used[fact.DiskWrite].at(second)
-	default:
-		return 0
+func (w *workload) usedOf(r Shared, second int64) (sum float64) {
+	for _, part := range parts[r] {
+		sum += w.used[part].at(second)
 	}
+	return sum
+}
+
+// tells is whether anything was told of the use of a shared resource.
+func (w *workload) tells(r Shared) bool {
+	return slices.ContainsFunc(parts[r], func(part fact.Resource) bool { return w.used[part] != nil })
+}
+
+func (h *host) doesWorkOf(service string) bool {
+	return slices.ContainsFunc(h.workloads, func(w *workload) bool { return w.doesWorkOf(service) })
 }
 
 func (w *workload) doesWorkOf(service string) bool { return slices.Contains(w.serves, service) }
@@ -286,6 +294,14 @@ func (h *host) touch(second int64, over float64) {
 	h.last = max(h.last, second)
 	if over > 0 {
 		h.interval = min(over, window)
+	}
+}
+
+// hear notes that something was told of the host as a whole. Where workloads are
+// told, only they tell up to when all is known.
+func (h *host) hear(second int64, over float64) {
+	if len(h.workloads) == 0 {
+		h.touch(second, over)
 	}
 }
 

@@ -52,6 +52,7 @@ func (h *host) pages(f fact.Paging) error {
 	p.swapIn.spread(end, over, f.SwapIn)
 	p.swapOut.spread(end, over, f.SwapOut)
 	p.seen = max(p.seen, f.At.Unix())
+	h.hear(f.At.Unix(), over)
 	return nil
 }
 
@@ -72,6 +73,7 @@ func (h *host) fills(f fact.Filesystem) error {
 		return nil // overtaken on its way
 	}
 	s.device, s.size, s.free, s.seen = f.Device, f.Size, f.Available, f.At.Unix()
+	h.hear(s.seen, 0)
 	return nil
 }
 

@@ -56,18 +56,27 @@ func (e *Engine) experiment(now int64) {
 			continue
 		}
 		for _, v := range e.victims {
-			if v.id.Host == "" || v.id.Host == h.name {
+			if v.id.Host == h.name || v.id.Host == "" && e.mayBeOn(h, v) {
 				e.observeRun(w, h, runs, v, now)
 			}
 		}
 	}
 }
 
+// mayBeOn is whether a cause is sought on a host for a victim whose host is not
+// known: among many hosts only where it is served, as in hostsOf. All backups of a
+// fleet would leave no room for those that matter.
+func (e *Engine) mayBeOn(h *host, v *victim) bool {
+	return len(e.hosts) <= mostHosts || h.doesWorkOf(v.id.Service)
+}
+
 func (h *host) find(id backup.Workload) *workload {
-	for _, w := range h.workloads {
-		if w.id == id {
-			return w
-		}
+	key := workloadKey{unit: id.Name}
+	if id.PID > 0 {
+		key = workloadKey{group: id.PID}
+	}
+	if w := h.byKey[key]; w != nil && w.id == id {
+		return w
 	}
 	return nil
 }

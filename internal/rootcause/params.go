@@ -40,7 +40,7 @@ type Params struct {
 	BackupGrace  time.Duration
 	MaxHosts     int
 	MaxWorkloads int // of a host
-	MaxJobs      int // workloads of all hosts: nine series each are most of the memory
+	MaxJobs      int // workloads of all hosts: six series each are most of the memory, twelve of those that serve
 	MaxProcesses int
 	MaxVictims   int
 	MaxWindows   int

@@ -1,6 +1,7 @@
 package rootcause
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -181,11 +182,21 @@ func (w *workload) use(f fact.Use) {
 	w.seen = max(w.seen, f.At.Unix())
 	end, over := seconds(f.At), f.Over.Seconds()
 	for r, amount := range f.Amounts {
-		if r := fact.Resource(r); r != fact.Memory && amount > 0 && !math.IsInf(amount, 0) {
+		r := fact.Resource(r)
+		switch {
+		case r == fact.Memory || !(amount > 0) || math.IsInf(amount, 0):
+		case ofVictims(r) && len(w.serves) == 0:
+			w.unheard.to = f.At.Unix()
+			w.unheard.from = cmp.Or(w.unheard.from, int64(math.Floor(end-over)))
+		default:
 			w.series(r).spread(end, over, amount)
 		}
 	}
 }
+
+// ofVictims is whether a resource is asked only of those who do a service's work:
+// how they wait. Of all others it would be half of the memory.
+func ofVictims(r fact.Resource) bool { return r >= fact.RunDelay && r != fact.Memory }
 
 // read notes a reading.
 func (m member) read(f fact.Use) member {

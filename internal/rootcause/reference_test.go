@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otel-culprit/culprit/internal/fact"
 )
 
 // What is fast here is compared with what is obvious.
@@ -194,5 +196,73 @@ func TestSoftmaxIsTheObviousOne(t *testing.T) {
 			all += p
 		}
 		require.InDelta(t, 1, all, 1e-12)
+	}
+}
+
+func TestWhatDidNotRiseIsToldWithoutQuantiles(t *testing.T) {
+	rng := rand.New(rand.NewPCG(31, 32))
+	roses := 0
+	for range 20000 {
+		before := draw(rng, rng.IntN(320))
+		after := 0.0
+		if len(before) > 0 {
+			after = before[rng.IntN(len(before))] * (1 + rng.Float64())
+		}
+		unit, least := math.Exp(10*rng.Float64()-5), 6*rng.Float64()
+		want := newShift(before, after, unit)
+		got, ok := rose(before, after, unit, least)
+		require.Equal(t, want.z >= least, ok, "%v", before)
+		if ok {
+			require.Equal(t, want, got)
+			roses++
+		}
+	}
+	require.Greater(t, roses, 1000)
+}
+
+// A use is read as a whole, and second by second the obvious way.
+func TestAUseIsThatOfEachSecond(t *testing.T) {
+	rng := rand.New(rand.NewPCG(33, 34))
+	for range 200 {
+		h := newHost("web1")
+		var w, other workload
+		w.host, other.host = h, h
+		head := 5000 + int64(rng.IntN(2000))
+		for _, one := range []*workload{&w, &other} {
+			for r := range one.used {
+				for second := head - int64(rng.IntN(window)); rng.IntN(9) > 0 && second <= head; second++ {
+					one.series(fact.Resource(r)).hold(second, 1000*rng.Float64())
+				}
+			}
+		}
+		from := head - 500 + int64(rng.IntN(900))
+		if rng.IntN(2) > 0 {
+			h.lent = []lent{{server: &w, client: &other, from: from, seen: from + int64(rng.IntN(90))}}
+		}
+		onset := head - int64(rng.IntN(window)) + 20
+		sc := &scene{onset: onset, from: onset, to: onset + int64(rng.IntN(80)) - 10, usualOf: map[lentUse]float64{}}
+		for second := onset - 300; second < onset; second += 1 + int64(rng.IntN(2)) {
+			sc.usual = append(sc.usual, second)
+		}
+		u := testEngine(t, DefaultParams()).newUse(sc)
+		for r := SharedCPU; r < SharedLock; r++ {
+			obvious := func(second int64) float64 {
+				use := w.usedOf(r, second)
+				for i, l := range h.lent {
+					if second >= l.from && second <= l.seen+lentFor {
+						use = max(0, use-max(0, use-sc.usually(h, i, r)))
+					}
+				}
+				return use
+			}
+			sc.used(u, &w, r)
+			for second := onset; second <= sc.to+pauseSeconds; second++ {
+				require.Equal(t, obvious(second), u.at(second)) //nolint:testifylint // the same to the last bit
+			}
+			for i, second := range sc.usual {
+				require.Equal(t, obvious(second), u.before[i]) //nolint:testifylint // the same to the last bit
+			}
+			require.Equal(t, sc.mean(obvious), u.after) //nolint:testifylint // the same to the last bit
+		}
 	}
 }

@@ -36,7 +36,6 @@ type scene struct {
 	waitsKnown bool
 	totals     map[totalOf]total
 	usualOf    map[lentUse]float64
-	tracked    tracked // the workload that was asked of last
 }
 
 // wait is how much the victim, or its host, waits for a resource.
@@ -92,7 +91,7 @@ func (e *Engine) hostsOf(v *victim, at int64) []*host {
 			continue
 		}
 		heard = append(heard, h)
-		if slices.ContainsFunc(h.workloads, func(w *workload) bool { return w.doesWorkOf(v.id.Service) }) {
+		if h.doesWorkOf(v.id.Service) {
 			serving = append(serving, h)
 		}
 	}
@@ -123,7 +122,7 @@ func (v *victim) seconds(from, to int64, calm bool) []int64 {
 
 func (v *victim) inPast(second int64) bool {
 	for _, p := range v.past {
-		if second >= p.from && second <= p.to {
+		if p.has(second) {
 			return true
 		}
 	}
@@ -159,6 +158,22 @@ func (sc *scene) own(second int64, r fact.Resource) float64 {
 	return sum
 }
 
+// ownWait compares how the victim's own workloads wait. It is not known from
+// before they were known to serve; if that leaves too little, it is not at all.
+func (sc *scene) ownWait(r fact.Resource, unit float64) shift {
+	own := func(second int64) float64 { return sc.own(second, r) }
+	var before []float64
+	for _, second := range sc.usual {
+		if !slices.ContainsFunc(sc.owners, func(w *workload) bool { return w.unheard.has(second) }) {
+			before = append(before, own(second))
+		}
+	}
+	if len(before) < min(enoughBefore, len(sc.usual)) {
+		return shift{}
+	}
+	return newShift(before, sc.mean(own), unit)
+}
+
 // ownCPUs is where the victim may run; nil if not known.
 func (sc *scene) ownCPUs() cpuSet {
 	if len(sc.owners) == 0 {
@@ -187,7 +202,7 @@ const surgeRatio = 1.15
 func (sc *scene) measureWaits() {
 	service := sc.v.id.Service
 	if len(sc.owners) > 0 {
-		s := sc.shift(func(second int64) float64 { return sc.own(second, fact.RunDelay) }, 0.02)
+		s := sc.ownWait(fact.RunDelay, 0.02)
 		if s.after > 0 || s.before > 0 {
 			sc.waits[SharedCPU] = wait{
 				strength: rise(s, 0.03, 0.1),
@@ -224,7 +239,7 @@ func (sc *scene) diskWait() wait {
 	}
 	bytesOf := func(second int64) float64 { return sc.own(second, fact.DiskRead) + sc.own(second, fact.DiskWrite) }
 	moved := sc.shift(bytesOf, usesDisk)
-	delay := sc.shift(func(second int64) float64 { return sc.own(second, fact.BlockDelay) }, 0.02)
+	delay := sc.ownWait(fact.BlockDelay, 0.02)
 	w.own = w.own || max(moved.before, moved.after) >= usesDisk || delay.z >= 3
 	if !w.own && !sc.blindOwners() {
 		return wait{sentence: sc.v.id.Service + " itself hardly uses the disk"}

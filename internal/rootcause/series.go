@@ -77,6 +77,24 @@ func (s *series) at(second int64) float64 {
 	return float64(s.values[s.place(second)])
 }
 
+// addTo adds the values of as many seconds as the list is long, from one on.
+func (s *series) addTo(list []float64, from int64) {
+	if s == nil || s.head == 0 {
+		return
+	}
+	first, last := max(from, s.head-window+1), min(from+int64(len(list))-1, s.head)
+	if first > last {
+		return
+	}
+	i := s.place(first)
+	for n := range list[first-from : last-from+1] {
+		list[int(first-from)+n] += float64(s.values[i])
+		if i++; i == window {
+			i = 0
+		}
+	}
+}
+
 // mean over seconds from to to, both included; zero if there are none.
 func (s *series) mean(from, to int64) float64 {
 	if to < from {

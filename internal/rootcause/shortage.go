@@ -11,7 +11,7 @@ import (
 // swapped out.
 func (sc *scene) memoryWait() wait {
 	w := sc.pressure("memory", 0.1)
-	w.own = w.own || sc.shift(func(second int64) float64 { return sc.own(second, fact.MajorFaults) }, 10).z >= 3
+	w.own = w.own || sc.ownWait(fact.MajorFaults, 10).z >= 3
 	swapped, known := sc.paging(func(p *paging) *series { return &p.swapIn })
 	if strength := rise(swapped.shift, 256e3, 8e6); known && strength > w.strength {
 		w.strength, w.own = strength, w.own || swapped.own

@@ -24,19 +24,15 @@ func newShift(before []float64, after, unit float64) shift {
 	if len(before) == 0 {
 		return shift{after: after, z: after / unit}
 	}
+	_, sd := moments(before)
 	var room [window]uint64 // on the stack
 	keys := room[:0]
 	if len(before) > window {
 		keys = make([]uint64, 0, len(before))
 	}
-	var sum, squares float64
 	for _, v := range before {
 		keys = append(keys, keyOfFloat(v))
-		sum += v
-		squares += v * v
 	}
-	n := float64(len(before))
-	sd := math.Sqrt(max(0, squares/n-(sum/n)*(sum/n)))
 	// The median parts the keys, so that each quartile is sought in one half.
 	median, low, high := quantileOf(keys, 0.5), quantileOf(keys, 0.25), quantileOf(keys, 0.75)
 	for i, v := range before {
@@ -44,6 +40,32 @@ func newShift(before []float64, after, unit float64) shift {
 	}
 	scale := max(1.4826*quantileOf(keys, 0.5), (high-low)/1.349, 0.1*sd, 0.05*math.Abs(median), unit)
 	return shift{before: median, after: after, z: (after - median) / scale}
+}
+
+// rose is newShift; ok is false if z is under least. For most workloads mean and
+// deviation tell that already: no median is farther than sd from the mean.
+func rose(before []float64, after, unit, least float64) (s shift, ok bool) {
+	if len(before) > 0 {
+		mean, sd := moments(before)
+		const rounding = 1e-6
+		if after-mean+sd+rounding*math.Abs(mean) < least*max(unit, 0.1*sd) {
+			return shift{}, false
+		}
+	}
+	s = newShift(before, after, unit)
+	return s, s.z >= least
+}
+
+// moments are the mean and the standard deviation.
+func moments(values []float64) (mean, sd float64) {
+	var sum, squares float64
+	for _, v := range values {
+		sum += v
+		squares += v * v
+	}
+	n := float64(len(values))
+	mean = sum / n
+	return mean, math.Sqrt(max(0, squares/n-mean*mean))
 }
 
 // keyOfFloat is a number that is ordered as the float is.

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/otel-culprit/culprit/internal/backup"
-	"github.com/otel-culprit/culprit/internal/fact"
 )
 
 // Unseen is the name of a workload that stands for all that nobody tells one by
@@ -95,19 +94,6 @@ func (h *host) rest(r Shared) (rest func(int64) float64, told bool) {
 // tells is whether any workload's use of a resource was told.
 func (h *host) tells(r Shared) bool {
 	return slices.ContainsFunc(h.workloads, func(w *workload) bool { return w.tells(r) })
-}
-
-func (w *workload) tells(r Shared) bool {
-	switch r {
-	case SharedCPU:
-		return w.used[fact.CPU] != nil
-	case SharedDisk:
-		return w.used[fact.DiskRead] != nil || w.used[fact.DiskWrite] != nil
-	case SharedNetwork:
-		return w.used[fact.NetworkReceive] != nil || w.used[fact.NetworkTransmit] != nil
-	default:
-		return false
-	}
 }
 
 // total is what the host's own counters say of a resource in a second.

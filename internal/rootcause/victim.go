@@ -51,6 +51,8 @@ func (s *signal) add(f fact.Latency, frozen bool) {
 // period is an interval in Unix seconds, both ends included.
 type period struct{ from, to int64 }
 
+func (p period) has(second int64) bool { return second >= p.from && second <= p.to }
+
 // episode is a time in which a victim is worse than usual.
 type episode struct {
 	id       string
@@ -59,6 +61,7 @@ type episode struct {
 	bout     int64 // start of the present bad time, which may have a cause of its own
 	detected time.Time
 	assessed time.Time
+	looks    int // how often it was
 	worst    float64
 	usual    float64 // latency before, seconds
 	lastBad  int64
@@ -203,6 +206,8 @@ func (e *Engine) judge(v *victim, at time.Time) []Event {
 			s.Reset()
 		}
 		return e.close(v, at, ReasonVictimVanished)
+	case !now.Alarm && e.busy():
+		return nil // it closes with an assessment
 	case !now.Alarm:
 		return e.close(v, at, ReasonLatencyRecovered)
 	}
@@ -248,8 +253,9 @@ func known(x float64) float64 {
 // tell assesses the causes and makes a verdict of them once they stand.
 func (e *Engine) tell(v *victim, at time.Time, bad bool) []Event {
 	ep := v.episode
-	if bad && ep.due(at) && ep.lastBad <= ep.bout+e.p.After {
+	if bad && ep.due(at) && ep.lastBad <= ep.bout+e.p.After && !e.busy() {
 		ep.assessed = at
+		ep.looks++
 		draft := e.assess(v, ep)
 		if !draft.same(ep.draft) {
 			ep.since = at
@@ -270,6 +276,15 @@ func (e *Engine) tell(v *victim, at time.Time, bad bool) []Event {
 	default:
 		return nil
 	}
+}
+
+// assessed is when that was done last in the present episode, and how often; zero
+// if it was not.
+func (v *victim) assessed() (at time.Time, often int) {
+	if v.episode == nil {
+		return time.Time{}, 0
+	}
+	return v.episode.assessed, v.episode.looks
 }
 
 // due is whether to look again: every second at first, then now and then, for
