@@ -249,4 +249,3 @@ func writeParams(path string, p rootcause.Params, provenance params.Provenance) 
 	}
 	return os.Rename(tmp.Name(), path)
 }
-

@@ -28,8 +28,11 @@ func (c Case) check(weights rootcause.Weights) error {
 	refuse := func(format string, args ...any) error {
 		return fmt.Errorf("case %s of set %s: "+format, append([]any{c.ID, c.Set}, args...)...)
 	}
-	if len(c.Suspects) == 0 || len(c.Right) != len(c.Suspects) {
-		return refuse("%d suspects and %d answers: there must be as many, and at least one", len(c.Suspects), len(c.Right))
+	if len(c.Right) != len(c.Suspects) {
+		return refuse("%d suspects and %d answers: there must be as many", len(c.Suspects), len(c.Right))
+	}
+	if !slices.Contains(c.truth(), true) {
+		return refuse("neither its cause nor unknown is among the suspects: list unknown, as the engine does")
 	}
 	for _, s := range c.Suspects {
 		score := weights[s.Prior]
@@ -48,6 +51,19 @@ func (c Case) check(weights rootcause.Weights) error {
 
 // listed is whether the engine thought of the cause.
 func (c Case) listed() bool { return slices.Contains(c.Right, true) }
+
+// truth is which suspects are right. If none is the cause, the cause is unknown:
+// if such cases were left out, the engine would learn to be sure of whom it sees.
+func (c Case) truth() []bool {
+	if c.listed() {
+		return c.Right
+	}
+	unknown := make([]bool, len(c.Suspects))
+	for i, s := range c.Suspects {
+		unknown[i] = s.Prior == rootcause.PriorUnknown
+	}
+	return unknown
+}
 
 // parts calls f for each term that speaks of a suspect and how much of it there
 // is.

@@ -6,8 +6,9 @@
 //
 //	mean over sets of (mean over cases of -ln P(right)) + ridge/2 * |w - start|²
 //
-// where P(right) is the probability that it is any of the right suspects. Each set
-// counts the same, however many cases it has.
+// where P(right) is the probability that it is any of the right suspects, or, if
+// the engine did not list the cause, that it is unknown. Each set counts the same,
+// however many cases it has; one of which no cause is listed does not count.
 //
 // What is promised: the same cases give the same numbers, to the last bit; no
 // weight changes its sign; weights of terms that the cases cannot teach keep

@@ -41,7 +41,7 @@ type Result struct {
 type SetResult struct {
 	Name       string
 	Cases      int
-	Listed     int // cases with a right suspect
+	Listed     int // cases whose cause is among the suspects
 	Groups     int
 	Start      Scores
 	Fitted     Scores
@@ -89,9 +89,9 @@ func Fit(start rootcause.Params, cases []Case, o Options) (Result, error) {
 		one := SetResult{Name: s.name, Cases: len(s.cases), Listed: s.listed, Groups: len(s.groups)}
 		var before, after, best []answer
 		for _, i := range s.cases {
-			before = append(before, answer{softmax(v.start[i], nil).p, cases[i].Right})
-			after = append(after, answer{softmax(v.scores[i], nil).p, cases[i].Right})
-			best = append(best, answer{calibrated[i], cases[i].Right})
+			before = append(before, answer{softmax(v.start[i], nil).p, cases[i]})
+			after = append(after, answer{softmax(v.scores[i], nil).p, cases[i]})
+			best = append(best, answer{calibrated[i], cases[i]})
 		}
 		one.Start, one.Fitted, one.Calibrated = scores(before), scores(after), scores(best)
 		r.Sets = append(r.Sets, one)
@@ -125,15 +125,8 @@ type validation struct {
 }
 
 func validate(start rootcause.Params, cases []Case, fold []int, o Options) (*validation, error) {
-	v := &validation{cases: cases, fold: fold, folds: o.Folds, temperature: temperatureOf(start), share: make([]float64, len(cases))}
+	v := &validation{cases: cases, fold: fold, folds: o.Folds, temperature: temperatureOf(start), share: sharesOf(cases)}
 	v.start, v.scores = make([][]float64, len(cases)), make([][]float64, len(cases))
-	for _, s := range bySet(cases) {
-		for _, i := range s.cases {
-			if cases[i].listed() {
-				v.share[i] = 1 / float64(s.listed)
-			}
-		}
-	}
 	for f := range o.Folds {
 		var others []Case
 		for i, c := range cases {
@@ -203,7 +196,7 @@ func (v *validation) bestTemperature(among func(fold int) bool) float64 {
 			}
 			any = true
 			scores := v.tempered(v.scores[i], math.Exp(logarithm))
-			sum += v.share[i] * (softmax(scores, nil).logSum - softmax(scores, c.Right).logSum)
+			sum += v.share[i] * (softmax(scores, nil).logSum - softmax(scores, c.truth()).logSum)
 		}
 		return sum
 	}

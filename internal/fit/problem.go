@@ -9,7 +9,7 @@ import (
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
 
-// problem is what descend solves: the cases with a right suspect, as numbers.
+// problem is what descend solves: the cases that count, as numbers.
 type problem struct {
 	terms       []rootcause.Term // sorted
 	start       []float64        // by term
@@ -37,24 +37,18 @@ func newProblem(start rootcause.Params, cases []Case, o Options) *problem {
 	for i, term := range p.terms {
 		p.start[i] = start.Weights[term]
 	}
-	listed := map[string]int{}
+	shares := sharesOf(cases)
 	kinds := map[rootcause.Term]bool{} // of causes, by their priors
-	for _, c := range cases {
-		if !c.listed() {
-			continue
-		}
-		listed[c.Set]++
-		for i, s := range c.Suspects {
-			if c.Right[i] {
-				kinds[s.Prior] = true
-			}
+	for i, c := range cases {
+		for j, s := range c.Suspects {
+			kinds[s.Prior] = kinds[s.Prior] || shares[i] > 0 && c.Right[j]
 		}
 	}
-	for _, c := range cases {
-		if !c.listed() {
+	for i, c := range cases {
+		if shares[i] == 0 {
 			continue
 		}
-		r := row{share: 1 / float64(len(listed)*listed[c.Set]), right: c.Right}
+		r := row{share: shares[i], right: c.truth()}
 		for _, s := range c.Suspects {
 			var entries []entry
 			parts(s, func(term rootcause.Term, strength float64) {
@@ -63,13 +57,30 @@ func newProblem(start rootcause.Params, cases []Case, o Options) *problem {
 					return // it weighs nothing
 				}
 				entries = append(entries, entry{i, strength})
-				p.free[i] = p.free[i] || kinds[s.Prior] && !o.holds(term)
+				p.free[i] = p.free[i] || kinds[s.Prior] && term != anchor && !o.holds(term)
 			})
 			r.suspects = append(r.suspects, entries)
 		}
 		p.cases = append(p.cases, r)
 	}
 	return p
+}
+
+// anchor keeps its start: only the differences between priors matter, and those
+// of kinds that no case was caused by are to keep theirs to unknown.
+const anchor = rootcause.PriorUnknown
+
+// sharesOf is how much each case counts: all sets the same, but those none of
+// whose causes the engine lists.
+func sharesOf(cases []Case) []float64 {
+	shares := make([]float64, len(cases))
+	sets := slices.DeleteFunc(bySet(cases), func(s *set) bool { return s.listed == 0 })
+	for _, s := range sets {
+		for _, i := range s.cases {
+			shares[i] = 1 / float64(len(sets)*len(s.cases))
+		}
+	}
+	return shares
 }
 
 // holds is whether a term is to keep its start.

@@ -7,10 +7,11 @@ import (
 )
 
 // Scores tell how good the probabilities of some cases were. All but Top1 are
-// better if they are less.
+// better if they are less, and take unknown for right where the cause is not
+// among the suspects.
 type Scores struct {
-	Top1    float64 `json:"top1"`     // share of the cases whose first suspect is right; unknown never is
-	LogLoss float64 `json:"log_loss"` // mean of -ln P(right), over the cases with a right suspect; zero if none has one
+	Top1    float64 `json:"top1"`     // share of the cases whose first suspect is the cause
+	LogLoss float64 `json:"log_loss"` // mean of -ln P(right)
 	Brier   float64 `json:"brier"`    // mean of (1 - P(right))² and the squares of the others, from 0 to 2
 	ECE     float64 `json:"ece"`      // mean distance of the first suspect's probability from how often it is right, in ten bins
 }
@@ -19,7 +20,7 @@ type Scores struct {
 type SetScores struct {
 	Name   string
 	Cases  int
-	Listed int // cases with a right suspect
+	Listed int // cases whose cause is among the suspects
 	Scores Scores
 }
 
@@ -29,9 +30,8 @@ func Judge(cases []Case) []SetScores {
 	for _, set := range bySet(cases) {
 		var said []answer
 		for _, i := range set.cases {
-			c := cases[i]
-			a := answer{right: c.Right}
-			for _, s := range c.Suspects {
+			a := answer{of: cases[i]}
+			for _, s := range a.of.Suspects {
 				a.p = append(a.p, s.Probability)
 			}
 			said = append(said, a)
@@ -43,8 +43,8 @@ func Judge(cases []Case) []SetScores {
 
 // answer is the probabilities of a case's suspects.
 type answer struct {
-	p     []float64
-	right []bool
+	p  []float64
+	of Case
 }
 
 // leastProbability keeps a single case from making a mean infinite.
@@ -55,33 +55,30 @@ const bins = 10
 func scores(said []answer) Scores {
 	var (
 		s                Scores
-		listed           float64
 		claimed, correct [bins]float64
 	)
 	for _, a := range said {
 		var right, brier float64
-		top, any := 0, false
+		top, truth := 0, a.of.truth()
 		for i, p := range a.p {
 			if p > a.p[top] {
 				top = i
 			}
-			if a.right[i] {
+			if truth[i] {
 				right += p
-				any = true
 			} else {
 				brier += p * p
 			}
 		}
 		s.Brier += brier + (1-right)*(1-right)
-		if any {
-			listed++
-			s.LogLoss -= math.Log(max(right, leastProbability))
-		}
+		s.LogLoss -= math.Log(max(right, leastProbability))
 		bin := min(int(a.p[top]*bins), bins-1)
 		claimed[bin] += a.p[top]
-		if a.right[top] {
-			s.Top1++
+		if truth[top] {
 			correct[bin]++
+		}
+		if a.of.Right[top] {
+			s.Top1++
 		}
 	}
 	n := float64(len(said))
@@ -90,7 +87,7 @@ func scores(said []answer) Scores {
 	}
 	s.Top1 /= n
 	s.Brier /= n
-	s.LogLoss /= max(listed, 1)
+	s.LogLoss /= n
 	return s
 }
 
