@@ -57,6 +57,11 @@ func Fit(start rootcause.Params, cases []Case, o Options) (Result, error) {
 	if err := o.Check(); err != nil {
 		return Result{}, err
 	}
+	for _, name := range o.Hold {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(start.Weights)), func(term rootcause.Term) bool { return within(term, name) }) {
+			return Result{}, fmt.Errorf("hold names %q: there is no such weight; name one of the file of parameters, or prior for all priors", name)
+		}
+	}
 	known := false
 	for _, c := range cases {
 		if err := c.check(start.Weights); err != nil {

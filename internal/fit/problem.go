@@ -85,9 +85,12 @@ func sharesOf(cases []Case) []float64 {
 
 // holds is whether a term is to keep its start.
 func (o Options) holds(term rootcause.Term) bool {
-	return slices.ContainsFunc(o.Hold, func(name string) bool {
-		return string(term) == name || strings.HasPrefix(string(term), name+".")
-	})
+	return slices.ContainsFunc(o.Hold, func(name string) bool { return within(term, name) })
+}
+
+// within is whether a name is a term's, or that of all terms that begin with it.
+func within(term rootcause.Term, name string) bool {
+	return string(term) == name || strings.HasPrefix(string(term), name+".")
 }
 
 // loss is what is made small, and its slope in each direction that is free.
