@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -71,9 +70,12 @@ func newFit(s streams) *cobra.Command {
 }
 
 func (q fitting) run(ctx context.Context, s streams) error {
-	where, err := q.place()
+	where, err := place("out", "the parameters", q.out)
 	if err != nil {
 		return err
+	}
+	if _, err = os.Stat(where); err == nil && !q.force {
+		return fmt.Errorf("--out: %s is there already: name another file, or set --force", where)
 	}
 	start, startProvenance, err := params.Open(q.start)
 	if err != nil {
@@ -101,41 +103,20 @@ func (q fitting) run(ctx context.Context, s streams) error {
 	fitted.Weights, fitted.Temperature = result.Weights, result.Temperature
 	r := fitReport{file: where, start: start, result: result}
 	if q.score != "" {
-		again, err := ask(ctx, s.err, fitted, q.score)
-		if err != nil {
+		var again answers
+		if again, err = ask(ctx, s.err, fitted, q.score); err != nil {
 			return fmt.Errorf("--score: %w", err)
 		}
 		r.before, r.after = fit.Judge(others.cases), fit.Judge(again.cases)
 	}
-	if err = writeParams(where, fitted, q.provenance(result, startProvenance)); err != nil {
+	err = writeFile(where, func(w io.Writer) error { return params.Write(w, fitted, q.provenance(result, startProvenance)) })
+	if err != nil {
 		return err
 	}
 	if q.asJSON {
 		return r.writeJSON(s.out)
 	}
 	return r.writeText(s.out)
-}
-
-// place is where the parameters can be written, as far as can be seen before the
-// work is done.
-func (q fitting) place() (string, error) {
-	if q.out == "" {
-		return "", usageError{errors.New("--out must name a file, such as params.yaml")}
-	}
-	where, err := filepath.Abs(q.out)
-	if err != nil {
-		return "", fmt.Errorf("--out: %w", err)
-	}
-	if info, err := os.Stat(filepath.Dir(where)); err != nil || !info.IsDir() {
-		return "", fmt.Errorf("--out: there is no directory %s", filepath.Dir(where))
-	}
-	switch info, err := os.Stat(where); {
-	case err == nil && info.IsDir():
-		return "", fmt.Errorf("--out: %s is a directory, name a file in it", where)
-	case err == nil && !q.force:
-		return "", fmt.Errorf("--out: %s is there already: name another file, or set --force", where)
-	}
-	return where, nil
 }
 
 // answers are what an engine said of a folder, and which recordings that was.
@@ -231,21 +212,4 @@ func (q fitting) provenance(r fit.Result, start params.Provenance) params.Proven
 		}})
 	}
 	return p
-}
-
-// writeParams writes a file that is whole or not there.
-func writeParams(path string, p rootcause.Params, provenance params.Provenance) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".culprit-params-*")
-	if err != nil {
-		return fmt.Errorf("write the parameters: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	if err = errors.Join(params.Write(tmp, p, provenance), tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

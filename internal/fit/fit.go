@@ -193,13 +193,13 @@ func (v *validation) tempered(scores []float64, temperature float64) []float64 {
 // bestTemperature is that of the least loss over some folds: golden section between a
 // tenth and ten; the start's if no case is there.
 func (v *validation) bestTemperature(among func(fold int) bool) float64 {
-	any := false
+	some := false
 	loss := func(logarithm float64) (sum float64) {
 		for i, c := range v.cases {
 			if v.share[i] == 0 || !among(v.fold[i]) {
 				continue
 			}
-			any = true
+			some = true
 			scores := v.tempered(v.scores[i], math.Exp(logarithm))
 			sum += v.share[i] * (softmax(scores, nil).logSum - softmax(scores, c.truth()).logSum)
 		}
@@ -215,7 +215,7 @@ func (v *validation) bestTemperature(among func(fold int) bool) float64 {
 			low = left
 		}
 	}
-	if !any {
+	if !some {
 		return v.temperature
 	}
 	return math.Exp((low + high) / 2)

@@ -1,9 +1,9 @@
 package fit
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,7 +47,7 @@ func incidents(set string, n int, weights rootcause.Weights) []Case {
 	draw := rand.New(rand.NewPCG(7, uint64(n)))
 	var list []Case
 	for len(list) < n {
-		c := Case{Set: set, ID: fmt.Sprint(len(list)), Group: fmt.Sprint(len(list) / 5)}
+		c := Case{Set: set, ID: strconv.Itoa(len(list)), Group: strconv.Itoa(len(list) / 5)}
 		for range 3 {
 			wait := piece{rootcause.TermWait, draw.Float64()}
 			if draw.IntN(2) == 0 {
