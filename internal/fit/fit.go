@@ -37,7 +37,8 @@ type Result struct {
 }
 
 // SetResult are the scores of a set. Those of Fitted and Calibrated are of cases
-// that neither the weights nor the temperature were fitted on.
+// that were held out: their weights come from the other folds, and so does their
+// temperature, though the weights that made the answers there knew these cases.
 type SetResult struct {
 	Name       string
 	Cases      int

@@ -183,9 +183,8 @@ func TestFoldsKeepGroupsTogether(t *testing.T) {
 	require.Equal(t, []int{0, 1, 0, 0, 2, 1}, foldsOf(cases, bySet(cases), 5))
 }
 
-// What is held out must be unknown to the weights that score it: a set of one
-// group, whose causes are the opposite of all that the start believes, is scored
-// with the start's weights.
+// What is held out must be unknown to the weights that score it: with a single
+// group, nothing is left to learn from, and the start's weights score it.
 func TestHeldOutCasesTeachNothing(t *testing.T) {
 	cases := incidents("lab", 60, truth)
 	for i := range cases {
