@@ -31,7 +31,7 @@ func newDemo(s streams) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.HTML != "" {
 				var err error
-				if opts.HTML, err = place(opts.HTML); err != nil {
+				if opts.HTML, err = place("html", "the page", opts.HTML); err != nil {
 					return err
 				}
 			}

@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +23,7 @@ func newReport(s streams) *cobra.Command {
 		Example: "  culprit report /var/lib/otelcol-culprit/journal.jsonl -o night.html",
 		Args:    someJournals,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			where, err := place(output)
+			where, err := place("output", "the page", output)
 			if err != nil {
 				return err
 			}
@@ -51,47 +49,8 @@ func newReport(s streams) *cobra.Command {
 	return cmd
 }
 
-// place is the absolute path of a page that can be written there, as far as can
-// be seen beforehand: it is better to know before the work is done.
-func place(output string) (string, error) {
-	if output == "" {
-		return "", usageError{errors.New("--output must name a file, such as night.html")}
-	}
-	where, err := filepath.Abs(output)
-	if err != nil {
-		return "", fmt.Errorf("the page cannot be written to %s: %w", output, err)
-	}
-	dir := filepath.Dir(where)
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return "", fmt.Errorf("the page cannot be written to %s: there is no directory %s", where, dir)
-	}
-	if info, err := os.Stat(where); err == nil && info.IsDir() {
-		return "", fmt.Errorf("the page cannot be written to %s: it is a directory, name a file in it", where)
-	}
-	return where, nil
-}
-
-// writePage makes a page of journals. A page is whole or not there: it is
-// written beside its place and moved there when it is done.
-func writePage(ctx context.Context, facts *source, output string, in report.Input) (err error) {
+// writePage makes a page of journals.
+func writePage(ctx context.Context, facts *source, output string, in report.Input) error {
 	in.Facts = facts.all(ctx)
-	tmp, err := os.CreateTemp(filepath.Dir(output), ".culprit-report-*")
-	if err != nil {
-		return fmt.Errorf("write the page: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	err = errors.Join(
-		report.Write(tmp, in),
-		tmp.Chmod(0o644),
-		tmp.Sync(),
-		tmp.Close(),
-	)
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), output)
+	return writeFile(output, func(w io.Writer) error { return report.Write(w, in) })
 }

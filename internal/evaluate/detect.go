@@ -22,6 +22,7 @@ func (s *Set) detectTrials(engine NewEngine) []trial {
 	for i, c := range s.cases {
 		list = append(list, trial{
 			id:      c.ID,
+			c:       c,
 			judge:   func() (outcome, error) { return s.judgeDetect(c, engine, taught[1-s.half(i)]) },
 			compare: func() []observation { return s.compareDetect(c) },
 		})

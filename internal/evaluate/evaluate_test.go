@@ -61,7 +61,7 @@ func TestCasesGiveVerdicts(t *testing.T) {
 	var ids []string
 	for j, err := range sets[0].Cases(t.Context(), shippedEngine(t)) {
 		require.NoError(t, err)
-		ids = append(ids, j.Set+" "+j.ID)
+		ids = append(ids, j.Set+" "+j.ID+" "+j.Group+" "+filepath.Base(j.Path))
 		right := 0
 		for _, s := range j.Verdict.Suspects {
 			if j.Right(s) {
@@ -70,7 +70,7 @@ func TestCasesGiveVerdicts(t *testing.T) {
 		}
 		require.Equal(t, 1, right, "one suspect is the cause")
 	}
-	require.Equal(t, []string{"shop one", "shop two"}, ids)
+	require.Equal(t, []string{"shop one b one.csv.gz", "shop two c two.csv.gz"}, ids)
 }
 
 func TestFaultsAreJudgedApart(t *testing.T) {

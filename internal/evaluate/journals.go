@@ -26,6 +26,7 @@ func (s *Set) journalTrials(ctx context.Context, engine NewEngine) []trial {
 		n := &night{set: s.Name, c: c, path: filepath.Join(s.dir, c.Journal)}
 		list = append(list, trial{
 			id:      c.ID,
+			c:       c,
 			judge:   func() (outcome, error) { return n.judge(ctx, engine()) },
 			compare: func() []observation { return n.compare() },
 		})

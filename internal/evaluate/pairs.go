@@ -141,6 +141,7 @@ func (s *Set) pairTrials(engine NewEngine) ([]trial, error) {
 		for i, p := range pairs {
 			list = append(list, trial{
 				id: fmt.Sprintf("%s-%d", group, i),
+				c:  c,
 				judge: func() (outcome, error) {
 					learned, err := teacher()
 					if err != nil {

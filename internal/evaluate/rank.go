@@ -15,6 +15,7 @@ func (s *Set) rankTrials(engine NewEngine) []trial {
 	for _, c := range s.cases {
 		list = append(list, trial{
 			id:      c.ID,
+			c:       c,
 			judge:   func() (outcome, error) { return s.judgeRank(c, engine) },
 			compare: func() []observation { return s.compareRank(c) },
 		})

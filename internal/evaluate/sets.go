@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,6 +55,15 @@ type truth struct {
 	Onset    float64  `json:"onset_unix"`
 	Service  string   `json:"service"`
 	Innocent []string `json:"innocent"`
+}
+
+func (c caseLine) recording() string { return c.File + c.Journal }
+
+// group is the culprit, however often and in whatever way it did harm; where the
+// truth is in the columns, the recording.
+func (c caseLine) group() string {
+	culprit := strings.TrimSpace(c.Truth.Entity + " " + c.Truth.Cause + " " + c.Truth.Workload)
+	return cmp.Or(culprit, c.recording())
 }
 
 const (
@@ -188,7 +198,7 @@ func readCases(path string) ([]caseLine, error) {
 		if c.ID == "" || c.File == "" && c.Journal == "" {
 			return nil, fmt.Errorf("%s:%d: a case needs id, and file or journal", path, n)
 		}
-		if name := c.File + c.Journal; !filepath.IsLocal(name) {
+		if name := c.recording(); !filepath.IsLocal(name) {
 			return nil, fmt.Errorf("%s:%d: %q must be within the folder", path, n, name)
 		}
 		list = append(list, c)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,8 @@ import (
 // answer, such as those of which nothing was asked, are not among them.
 type Judged struct {
 	Set, ID string
+	Group   string // cases of one group have the same culprit, or are moments of the same recording
+	Path    string // of the recording
 	Verdict rootcause.Verdict
 	Right   func(rootcause.Suspect) bool // whether a suspect is the cause
 }
@@ -22,6 +25,7 @@ type Judged struct {
 // trial is one case: what the engine makes of it, and what the baselines do.
 type trial struct {
 	id      string
+	c       caseLine
 	judge   func() (outcome, error)
 	compare func() []observation
 }
@@ -87,8 +91,9 @@ func (s *Set) Cases(ctx context.Context, engine NewEngine) iter.Seq2[Judged, err
 			yield(Judged{}, err)
 			return
 		}
-		for _, o := range outcomes {
+		for i, o := range outcomes {
 			for _, j := range o.judged {
+				j.Group, j.Path = trials[i].c.group(), filepath.Join(s.dir, trials[i].c.recording())
 				if !yield(j, nil) {
 					return
 				}

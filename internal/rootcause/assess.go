@@ -50,6 +50,7 @@ type scored struct {
 
 // suspect is a suspect of whom nothing is known yet but how often such are guilty.
 func (e *Engine) suspect(s Suspect, prior Term) scored {
+	s.Prior = prior
 	return scored{Suspect: s, score: e.p.Weights[prior], weights: e.p.Weights}
 }
 

@@ -157,6 +157,7 @@ type Suspect struct {
 	Resource    Shared          `json:"resource,omitzero"`
 	Workload    backup.Workload `json:"workload"`      // zero unless Cause is Contention
 	Tool        string          `json:"tool,omitzero"` // backup tool of the workload, if it is one
+	Prior       Term            `json:"prior"`         // of its kind, in the weights
 	Score       float64         `json:"score"`         // the prior of its kind and the weights of its evidence
 	Probability float64         `json:"probability"`
 	Together    bool            `json:"together,omitzero"` // named with others that take the same
