@@ -162,6 +162,8 @@ func (e *Engine) candidates(sc *scene) []scored {
 			func() (Evidence, bool) { return sc.paused(c.at, c.shift) },
 			func() (Evidence, bool) { return sc.ended(c.at, c.shift, c.workload.host.last-1) },
 			func() (Evidence, bool) { return e.past(sc, c) },
+			func() (Evidence, bool) { return e.nightsDose(sc, c) },
+			func() (Evidence, bool) { return sc.sameHour(c) },
 		} {
 			if ev, ok := look(); ok {
 				c.add(ev)

@@ -289,6 +289,7 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 		h.rememberLevels(at.Unix())
 	}
 	e.experiment(at.Unix())
+	e.learnHours(at.Unix())
 	for _, v := range e.victims {
 		events = append(events, e.judge(v, at)...)
 	}
