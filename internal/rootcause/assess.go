@@ -63,7 +63,7 @@ func (s *scored) add(ev Evidence) {
 // assess ranks the explanations of a victim's episode.
 func (e *Engine) assess(v *victim, ep *episode) assessment {
 	sc := e.newScene(v, ep)
-	candidates := slices.Concat(e.candidates(sc), e.lockHolders(sc))
+	candidates := slices.Concat(e.candidates(sc), e.lockHolders(sc), e.spaceTakers(sc))
 	list := slices.Concat(candidates, e.unseen(sc), e.rivals(sc, candidates))
 	if len(sc.usual) < enoughBefore { // right after a restart all that is there seems to have risen
 		list = []scored{e.unknown()}
@@ -130,7 +130,7 @@ func (e *Engine) state(ranked []Suspect, together float64, sc *scene) State {
 }
 
 // smallest is the change of each shared resource that matters to anybody.
-var smallest = [numShared]float64{SharedCPU: 0.02, SharedDisk: 256e3, SharedNetwork: 128e3, SharedMemory: 16e6, SharedCache: 2e6, SharedSpace: 2e6}
+var smallest = [numShared]float64{SharedCPU: 0.02, SharedDisk: 256e3, SharedNetwork: 128e3, SharedMemory: 16e6, SharedCache: 2e6}
 
 // candidates are the workloads whose use of something the victim shares has
 // risen, each with the resource that speaks most against it.
@@ -142,7 +142,7 @@ func (e *Engine) candidates(sc *scene) []scored {
 				continue
 			}
 			var best *scored
-			for r := SharedCPU; r < SharedLock; r++ { // locks have holders, not users
+			for r := SharedCPU; r < SharedSpace; r++ { // room is taken before it is gone, and locks have holders
 				if s, ok := e.candidate(sc, h, w, r); ok && (best == nil || s.score > best.score) {
 					best = &s
 				}

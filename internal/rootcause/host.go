@@ -129,8 +129,6 @@ func (w *workload) usedOf(r Shared, second int64) float64 {
 		return w.used[fact.Memory].at(second)
 	case SharedCache:
 		return w.usedOf(SharedDisk, second)
-	case SharedSpace:
-		return w.used[fact.DiskWrite].at(second)
 	default:
 		return 0
 	}

@@ -84,8 +84,8 @@ func (sc *scene) fromHosts() {
 	if !known {
 		return
 	}
-	if left := max(l.busy.ratio(idleCPU*l.cores), l.links.ratio(smallest[SharedNetwork]), l.diskLeft()); sc.served < 0.5 {
-		sc.starved = clamp01(1 - left)
+	if sc.served < 0.5 {
+		sc.starved = clamp01(1 - l.left())
 	}
 	if w := &sc.waits[SharedCPU]; w.sentence == "" {
 		*w = wait{
@@ -116,6 +116,29 @@ func (sc *scene) fromHosts() {
 				SharedNetwork.amount(l.links.after), SharedNetwork.amount(l.links.before), percent(sc.served)),
 		}
 	}
+}
+
+// left is how busy the hosts still are, as a part of what is usual. What was idle
+// before tells nothing.
+func (l levels) left() float64 {
+	var most float64
+	for _, of := range []struct {
+		shift
+		idle, left float64
+	}{
+		{l.busy, idleCPU * l.cores, l.busy.ratio(idleCPU * l.cores)},
+		{l.links, smallest[SharedNetwork], l.links.ratio(smallest[SharedNetwork])},
+		{l.moved, smallest[SharedDisk], l.diskLeft()},
+		{l.disk, idleBusy, l.diskLeft()},
+	} {
+		if of.before > of.idle {
+			most = max(most, of.left)
+		}
+	}
+	if most == 0 {
+		return 1
+	}
+	return most
 }
 
 // diskLeft is how busy the disks still are, as a part of what is usual.

@@ -64,6 +64,9 @@ func (e *Engine) newScene(v *victim, ep *episode) *scene {
 			}
 		}
 	}
+	if skip := int64(math.Ceil(sc.interval)); skip > 1 && sc.to-sc.from >= 3*skip {
+		sc.from += skip // the reading in which it began is of before as well
+	}
 	sc.slack = e.p.OnsetSlack + int64(math.Ceil(max(sc.interval, ep.signal.View().Coarse)))
 	from, to := max(ep.bout-e.p.Before, first), ep.bout-e.p.BeforeGap
 	sc.usual = v.seconds(from, to, true)
@@ -198,6 +201,7 @@ func (sc *scene) measureWaits() {
 	sc.waits[SharedDisk] = sc.diskWait()
 	sc.waits[SharedMemory] = sc.memoryWait()
 	sc.waits[SharedCache] = sc.cacheWait()
+	sc.readAgain()
 	sc.waits[SharedSpace] = sc.spaceWait()
 	sc.waits[SharedNetwork] = sc.links()
 	sc.fromHosts()

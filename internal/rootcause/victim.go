@@ -211,7 +211,7 @@ func (e *Engine) judge(v *victim, at time.Time) []Event {
 		return e.close(v, at, ReasonLatencyRecovered)
 	}
 	ep.signal = s
-	if now.Bout > ep.lastBad {
+	if now.Bout > ep.lastBad+int64(3*now.Coarse) { // shorter pauses are not told apart
 		v.past = append(v.past, period{ep.bout, ep.lastBad + e.p.BeforeGap})
 		ep.bout = now.Bout
 	}
