@@ -401,4 +401,89 @@ func assertMostly(t *testing.T, name string, every, right, nights int, wrong []s
 	}
 }
 
-var _ = require.NoError
+// Whatever becomes of the facts, nobody innocent is charged, and what can still be
+// seen is.
+func TestDisturbedNights(t *testing.T) {
+	takes := func(in incident) {
+		in.job(500, "tar -cJf b.txz /srv", in.from, in.to, uses{fact.CPU: always(0.4 + 0.2*in.size)})
+		in.starved()
+		in.bystander()
+	}
+	want := blames(rootcause.SharedCPU, "tar", findings{"tar": charged, "restic": innocent})
+	// Half a minute is lost in the middle, as if the clock had been set.
+	jump := func(in incident, facts []fact.Fact) (list []fact.Fact) {
+		from, to := in.start.Add(time.Duration(in.from+60)*time.Second), in.start.Add(time.Duration(in.from+90)*time.Second)
+		for _, f := range facts {
+			if f.When().Before(from) || f.When().After(to) {
+				list = append(list, f)
+			}
+		}
+		return list
+	}
+	// One of ten readings is lost.
+	lose := func(in incident, facts []fact.Fact) (list []fact.Fact) {
+		for _, f := range facts {
+			if _, tick := f.(fact.Tick); tick || in.rng.IntN(10) > 0 {
+				list = append(list, f)
+			}
+		}
+		return list
+	}
+	for name, disturb := range map[string]func(incident, []fact.Fact) []fact.Fact{"a clock that jumps": jump, "missing readings": lose} {
+		for _, every := range all {
+			t.Run(fmt.Sprintf("%s at %d s", name, every), func(t *testing.T) {
+				right, nights := 0, 4
+				var wrong []string
+				for night := range nights {
+					in := newIncident(uint64(5000*every+night), every)
+					takes(in)
+					faults, innocents := hear(t, newEngine(t, nil), disturb(in, in.facts(generated))).faults(want)
+					require.Zero(t, innocents, "%v", faults)
+					wrong = append(wrong, faults...)
+					right += btoi(len(faults) == 0)
+				}
+				assertMostly(t, name, every, right, nights, wrong)
+			})
+		}
+	}
+}
+
+// Who saw nothing before cannot tell who changed; the next night it can.
+func TestARestartInMidIncident(t *testing.T) {
+	for _, every := range all {
+		for night := range 4 {
+			in := newIncident(uint64(6000*every+night), every)
+			in.job(500, "tar -cJf b.txz /srv", in.from, in.to, uses{fact.CPU: always(0.4 + 0.2*in.size)})
+			in.starved()
+			in.bystander()
+			var before, after []fact.Fact
+			down, up := in.start.Add(time.Duration(in.from+70)*time.Second), in.start.Add(time.Duration(in.from+80)*time.Second)
+			for _, f := range in.facts(generated) {
+				switch {
+				case f.When().Before(down):
+					before = append(before, f)
+				case f.When().After(up):
+					after = append(after, f)
+				}
+			}
+			old := newEngine(t, nil)
+			run(t, old, before)
+			e := reborn(t, old, up)
+			s := hear(t, e, after)
+			require.Empty(t, s.charged, "%d s, night %d", every, night)
+			if s.told {
+				require.Equal(t, rootcause.StateUnknown, s.final.State)
+			}
+
+			next := newIncident(uint64(7000*every+night), every)
+			next.start = in.start.Add(time.Hour)
+			next.job(500, "tar -cJf b.txz /srv", next.from, next.to, uses{fact.CPU: always(0.4 + 0.2*next.size)})
+			next.starved()
+			next.bystander()
+			run(t, e, []fact.Fact{fact.Tick{At: next.start}})
+			faults, innocents := hear(t, e, next.facts(generated)).faults(blames(rootcause.SharedCPU, "tar", findings{"tar": charged, "restic": innocent}))
+			require.Zero(t, innocents)
+			require.Empty(t, faults, "%d s, night %d", every, night)
+		}
+	}
+}

@@ -347,3 +347,27 @@ func TestANameThatIsCutOffWithinALetter(t *testing.T) {
 	require.Len(t, recorded(t, e), 1)
 	require.NoError(t, newEngine(t, nil).Recall([]byte(remember(t, e))))
 }
+
+// five earlier nights with the same use, and then one whose reason is weakly seen.
+func TestEarlierNightsChangeTheProbability(t *testing.T) {
+	for seed := range 5 {
+		first := 10 * (seed + 1)
+		tonight := func(e *rootcause.Engine) rootcause.Suspect {
+			return suspected(t, run(t, e, dawn(hurting(first+5), 220)))
+		}
+		harmless, harmful := newEngine(t, nil), newEngine(t, nil)
+		for i := range 5 {
+			run(t, harmless, dawn(nightly(first+i, 0.2, 0.010), 320))
+			run(t, harmful, dawn(hurting(first+i), 320))
+		}
+		without := newEngine(t, nil)
+		for i := range 5 {
+			quiet := nightly(first+i, 0.2, 0.010)
+			quiet.jobs = nil // the same baseline
+			run(t, without, dawn(quiet, 320))
+		}
+		none := tonight(without).Probability
+		require.Less(t, tonight(harmless).Probability, none)
+		require.Greater(t, tonight(harmful).Probability, none)
+	}
+}

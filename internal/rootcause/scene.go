@@ -64,7 +64,7 @@ func (e *Engine) newScene(v *victim, ep *episode) *scene {
 			}
 		}
 	}
-	if skip := int64(math.Ceil(sc.interval)); skip > 1 && sc.to-sc.from >= 3*skip {
+	if skip := int64(math.Ceil(sc.interval)); skip > 1 && sc.to-sc.from+1 >= 2*skip {
 		sc.from += skip // the reading in which it began is of before as well
 	}
 	sc.slack = e.p.OnsetSlack + int64(math.Ceil(max(sc.interval, ep.signal.View().Coarse)))
