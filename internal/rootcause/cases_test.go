@@ -117,7 +117,7 @@ var cases = []struct {
 	{"file system filled", all, func(in incident) { in.filled() }, blames(rootcause.SharedSpace, "restic", findings{"restic": charged})},
 	{"file system filled, with logs", all, func(in incident) {
 		in.filled()
-		in.stage.logs = func(second int, at time.Time) []fact.Fact {
+		in.logs = func(second int, at time.Time) []fact.Fact {
 			if second < in.from || second >= in.to || second%3 > 0 {
 				return nil
 			}
@@ -154,7 +154,7 @@ var cases = []struct {
 		in.elsewhere()
 		in.slow(0.05 + 0.2*in.size)
 		in.host().pressure[shopUnit+" io"], in.host().pressure["io"] = in.while(0.01, 0.3+0.4*in.size), in.while(0.02, 0.4+0.4*in.size)
-		in.stage.more = func(r reading) []fact.Fact {
+		in.more = func(r reading) []fact.Fact {
 			return []fact.Fact{fact.Shared{At: r.at, Name: "nas1", Resource: "disk", Hosts: []string{hostName, "web2"}}}
 		}
 	}, blames(rootcause.SharedDisk, "tar", findings{"tar": charged})},
@@ -176,7 +176,7 @@ var cases = []struct {
 	{"disk with errors", all, func(in incident) {
 		in.ailing()
 		in.host().await = in.while(0.0005, 0.03+0.1*in.size)
-		in.stage.logs = func(second int, at time.Time) []fact.Fact {
+		in.logs = func(second int, at time.Time) []fact.Fact {
 			if second < in.from || second >= in.to || second%4 > 0 {
 				return nil
 			}
@@ -249,7 +249,7 @@ func (in incident) locked() {
 
 func (in incident) locks() {
 	waiting, sessions := in.while(0, 15+20*in.size), in.while(5, 18+22*in.size)
-	in.stage.more = func(r reading) []fact.Fact {
+	in.more = func(r reading) []fact.Fact {
 		n := waiting(r.second)
 		return []fact.Fact{fact.Locks{At: r.at, Over: r.over, Host: hostName, Service: "shop", Waits: n / 5, Time: n * float64(r.every), Waiting: n, Sessions: sessions(r.second)}}
 	}
@@ -261,7 +261,7 @@ func (in incident) filled() {
 	began := in.from - 50
 	in.backup(500, began, in.to, uses{fact.CPU: always(0.05), fact.DiskWrite: in.while(speed, speed/50)})
 	in.slow(0.2 + in.size)
-	in.stage.more = func(r reading) []fact.Fact {
+	in.more = func(r reading) []fact.Fact {
 		left := min(50, max(0, float64(in.from-r.second))) * speed
 		if r.second >= in.to {
 			left = 50 * speed
@@ -286,7 +286,7 @@ func (in incident) ailing() {
 
 // elsewhere is a large backup on a second host.
 func (in incident) elsewhere() {
-	in.stage.hosts = append(in.stage.hosts, newMachine("web2"))
+	in.hosts = append(in.hosts, newMachine("web2"))
 	a := in.job(500, "tar -cf /mnt/b.tar /srv", in.from, in.to, uses{fact.CPU: always(0.6), fact.DiskRead: always(50e6 + 100e6*in.size)})
 	a.host = "web2"
 }
@@ -375,7 +375,7 @@ func TestPromisedCases(t *testing.T) {
 			for night := range nights {
 				in := newIncident(uint64(1000*every+night), every)
 				c.make(in)
-				s := hear(t, newEngine(t, nil), in.facts(generated))
+				s := hear(t, newEngine(t, nil), in.facts())
 				faults, innocents := s.faults(c.expect)
 				blamed += innocents
 				if len(faults) == 0 {
@@ -437,7 +437,7 @@ func TestDisturbedNights(t *testing.T) {
 				for night := range nights {
 					in := newIncident(uint64(5000*every+night), every)
 					takes(in)
-					faults, innocents := hear(t, newEngine(t, nil), disturb(in, in.facts(generated))).faults(want)
+					faults, innocents := hear(t, newEngine(t, nil), disturb(in, in.facts())).faults(want)
 					require.Zero(t, innocents, "%v", faults)
 					wrong = append(wrong, faults...)
 					right += btoi(len(faults) == 0)
@@ -458,7 +458,7 @@ func TestARestartInMidIncident(t *testing.T) {
 			in.bystander()
 			var before, after []fact.Fact
 			down, up := in.start.Add(time.Duration(in.from+70)*time.Second), in.start.Add(time.Duration(in.from+80)*time.Second)
-			for _, f := range in.facts(generated) {
+			for _, f := range in.facts() {
 				switch {
 				case f.When().Before(down):
 					before = append(before, f)
@@ -481,7 +481,7 @@ func TestARestartInMidIncident(t *testing.T) {
 			next.starved()
 			next.bystander()
 			run(t, e, []fact.Fact{fact.Tick{At: next.start}})
-			faults, innocents := hear(t, e, next.facts(generated)).faults(blames(rootcause.SharedCPU, "tar", findings{"tar": charged, "restic": innocent}))
+			faults, innocents := hear(t, e, next.facts()).faults(blames(rootcause.SharedCPU, "tar", findings{"tar": charged, "restic": innocent}))
 			require.Zero(t, innocents)
 			require.Empty(t, faults, "%d s, night %d", every, night)
 		}

@@ -72,7 +72,7 @@ func (e *Engine) rememberRuns(room int) ([]runs, error) {
 	for _, r := range e.records {
 		for _, t := range r.trials {
 			if t.Sec > 0 {
-				all = append(all, one{r.subject.printable(), t.rounded()})
+				all = append(all, one{r.printable(), t.rounded()})
 			}
 		}
 	}

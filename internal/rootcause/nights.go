@@ -185,9 +185,11 @@ func (e *Engine) earlier(sc *scene, c *scored) []trial {
 // much of a resource as now: an alibi, or more of the same.
 func (e *Engine) past(sc *scene, c *scored) (Evidence, bool) {
 	bad, good := 0, 0
+	// What servers did for it is no part of a trial.
+	now := sc.mean(func(second int64) float64 { return c.workload.usedOf(c.Resource, second) })
 	for _, t := range e.earlier(sc, c) {
 		switch {
-		case t.Used[c.Resource] < asMuch*c.shift.after:
+		case t.Used[c.Resource] < asMuch*now:
 		case t.Bad >= harm:
 			bad++
 		default:

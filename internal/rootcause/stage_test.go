@@ -103,8 +103,8 @@ func newMachine(name string) *machine {
 func (s *stage) shop() *actor { return s.actors[0] }
 
 // backup adds a backup of restic.
-func (s *stage) backup(pid int64, from, to int, use map[fact.Resource]func(int) float64) *actor {
-	return s.job(pid, "restic backup /srv", from, to, use)
+func (s *stage) backup(pid int64, from, to int, use map[fact.Resource]func(int) float64) {
+	s.job(pid, "restic backup /srv", from, to, use)
 }
 
 // job adds a process with a process group of its own.
@@ -123,10 +123,10 @@ func (s *stage) process(a *actor) fact.Process {
 	return p
 }
 
-// facts are those of the seconds from 1 to n.
-func (s *stage) facts(n int) []fact.Fact {
+// facts are those of a generated night.
+func (s *stage) facts() []fact.Fact {
 	var list []fact.Fact
-	for second := 1; second <= n; second++ {
+	for second := 1; second <= generated; second++ {
 		at := s.start.Add(time.Duration(second) * time.Second)
 		if s.logs != nil {
 			list = append(list, s.logs(second, at)...)
