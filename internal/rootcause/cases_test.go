@@ -77,7 +77,7 @@ var cases = []struct {
 	expect outcome
 }{
 	{"page cache eviction", all, func(in incident) {
-		in.job(500, "tar -cf /mnt/b.tar /srv", in.from-15, in.to-60, uses{fact.CPU: always(0.1), fact.DiskRead: always(60e6 + 100e6*in.size)})
+		in.job(500, "tar -cf /mnt/b.tar /srv", in.from-15, (in.from+in.to)/2, uses{fact.CPU: always(0.1), fact.DiskRead: always(60e6 + 100e6*in.size)})
 		again := 4e6 + 20e6*in.size
 		in.slow(0.03 + 0.1*in.size)
 		in.shop().use[fact.DiskRead] = in.while(150e3, again)

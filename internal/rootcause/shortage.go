@@ -114,7 +114,7 @@ func (sc *scene) filled() (filling, bool) {
 			for from > to-window/2 && f.available.at(from) < room.before-(room.before-left)/10 {
 				from--
 			}
-			return filling{f, h, from, to, left, room.before}, true
+			return filling{f, h, from - f.every, to, left, room.before}, true
 		}
 	}
 	return filling{}, false
@@ -155,7 +155,7 @@ func (e *Engine) spaceTakers(sc *scene) []scored {
 		})
 		lead := sc.onset - f.to
 		c.add(Evidence{
-			Name: "onset_order", Value: float64(lead), Unit: "s", Term: TermOnset, Strength: closeness(max(0, max(lead, -lead)-sc.slack)),
+			Name: "onset_order", Value: float64(lead), Unit: "s", Term: TermOnset, Strength: closeness(max(0, max(lead, -lead-f.every)-sc.slack)),
 			Sentence: fmt.Sprintf("%s ran full %s", f.mountpoint, beside(lead)),
 		})
 		c.add(waited(sc, SharedSpace))
