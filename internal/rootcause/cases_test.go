@@ -104,6 +104,15 @@ var cases = []struct {
 		in.locked()
 		in.bystander()
 	}, outcome{findings: findings{"pg_dump": openly, "restic": innocent}}},
+	{"lock held by a dump, all idle", all, func(in incident) {
+		in.size /= 10
+		in.locked()
+		in.locks()
+	}, blames(rootcause.SharedLock, "pg_dump", findings{"pg_dump": charged})},
+	{"lock that nobody tells of, all idle", all, func(in incident) {
+		in.size /= 10
+		in.locked()
+	}, outcome{findings: findings{"pg_dump": openly}}},
 	{"memory pressure and swapping", all, func(in incident) {
 		grown := 1e9 + 4e9*in.size
 		in.backup(500, in.from-20, in.to, uses{fact.CPU: always(0.1), fact.DiskRead: always(500e3), fact.Memory: func(s int) float64 {
@@ -233,18 +242,22 @@ var (
 
 const pgUnit = "/system.slice/postgresql.service"
 
-func (in incident) postgres() {
+func (in incident) postgres() *actor {
 	a := in.job(800, "postgres -D /var/lib/postgresql", 0, forever, uses{fact.CPU: always(0.1), fact.DiskRead: always(100e3), fact.DiskWrite: always(200e3)})
 	a.cgroup = pgUnit
+	return a
 }
 
 // locked is a dump that holds what all others wait for: requests stall, and
 // nothing else changes.
 func (in incident) locked() {
 	in.job(500, "pg_dump shop", in.from-2, in.to, uses{fact.CPU: always(0.02), fact.NetworkReceive: always(1e5)})
-	in.postgres()
+	server := in.postgres()
 	in.slow(2 + 4*in.size)
-	in.sites[0].rate = in.while(50, 25)
+	left := 0.1 + 0.3*in.size // of the requests are done
+	in.sites[0].rate, in.shop().use[fact.CPU] = in.while(50, 50*left), in.while(0.35, 0.35*left)
+	in.shop().use[fact.DiskRead], in.shop().use[fact.DiskWrite] = in.while(150e3, 150e3*left), in.while(100e3, 100e3*left)
+	server.use = uses{fact.CPU: in.while(0.3, 0.3*left), fact.DiskRead: in.while(100e3, 100e3*left), fact.DiskWrite: in.while(200e3, 200e3*left)}
 }
 
 func (in incident) locks() {

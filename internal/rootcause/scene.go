@@ -205,7 +205,7 @@ func (sc *scene) measureWaits() {
 	sc.waits[SharedSpace] = sc.spaceWait()
 	sc.waits[SharedNetwork] = sc.links()
 	sc.fromHosts()
-	sc.waits[SharedLock] = sc.lockWait()
+	sc.waits[SharedLock] = sc.lockWait(sc.starved)
 	for _, w := range sc.waits {
 		sc.waitsKnown = sc.waitsKnown || w.sentence != ""
 	}
