@@ -107,11 +107,13 @@ var cases = []struct {
 	{"lock held by a dump, all idle", all, func(in incident) {
 		in.size /= 10
 		in.locked()
+		in.shop().use[fact.DiskRead] = in.while(3e6, 3e5)
 		in.locks()
 	}, blames(rootcause.SharedLock, "pg_dump", findings{"pg_dump": charged})},
 	{"lock that nobody tells of, all idle", all, func(in incident) {
 		in.size /= 10
 		in.locked()
+		in.shop().use[fact.DiskRead] = in.while(3e6, 3e5)
 	}, outcome{findings: findings{"pg_dump": openly}}},
 	{"memory pressure and swapping", all, func(in incident) {
 		grown := 1e9 + 4e9*in.size

@@ -121,29 +121,27 @@ func (sc *scene) fromHosts() {
 // left is how busy the hosts still are, as a part of what is usual. What was idle
 // before tells nothing.
 func (l levels) left() float64 {
-	var most float64
+	var disk mean
 	for _, of := range []struct {
 		shift
-		idle, left float64
-	}{
-		{l.busy, idleCPU * l.cores, l.busy.ratio(idleCPU * l.cores)},
-		{l.links, smallest[SharedNetwork], l.links.ratio(smallest[SharedNetwork])},
-		{l.moved, smallest[SharedDisk], l.diskLeft()},
-		{l.disk, idleBusy, l.diskLeft()},
-	} {
+
+		idle float64
+	}{{l.disk, idleBusy}, {l.moved, smallest[SharedDisk]}} {
 		if of.before > of.idle {
-			most = max(most, of.left)
+			disk.add(of.ratio(of.idle))
 		}
+	}
+	most := disk.value()
+	if l.busy.before > idleCPU*l.cores {
+		most = max(most, l.busy.ratio(idleCPU*l.cores))
+	}
+	if l.links.before > smallest[SharedNetwork] {
+		most = max(most, l.links.ratio(smallest[SharedNetwork]))
 	}
 	if most == 0 {
 		return 1
 	}
 	return most
-}
-
-// diskLeft is how busy the disks still are, as a part of what is usual.
-func (l levels) diskLeft() float64 {
-	return (l.disk.ratio(idleBusy) + l.moved.ratio(smallest[SharedDisk])) / 2
 }
 
 // saturated is how close to all CPUs are busy that were not before: from three
