@@ -382,10 +382,10 @@ func TestPromisedCases(t *testing.T) {
 		nights = n
 	}
 	var table strings.Builder
-	fmt.Fprintf(&table, "\n%-40s %8s %7s %7s %7s\n", "case", "interval", "nights", "right", "blamed")
+	fmt.Fprintf(&table, "\n%-40s %8s %7s %7s %7s %7s\n", "case", "interval", "nights", "right", "named", "blamed")
 	for _, c := range cases {
 		for _, every := range c.every {
-			right, blamed := 0, 0
+			right, named, blamed := 0, 0, 0
 			var wrong []string
 			for night := range nights {
 				in := newIncident(uint64(1000*every+night), every)
@@ -393,13 +393,14 @@ func TestPromisedCases(t *testing.T) {
 				s := hear(t, newEngine(t, nil), in.facts())
 				faults, innocents := s.faults(c.expect)
 				blamed += innocents
+				named += btoi(s.told && s.final.State == rootcause.StateNamed)
 				if len(faults) == 0 {
 					right++
 				} else {
 					wrong = append(wrong, fmt.Sprintf("night %d: %s", night, strings.Join(faults, "; ")))
 				}
 			}
-			fmt.Fprintf(&table, "%-40s %6d s %7d %7d %7d\n", c.name, every, nights, right, blamed)
+			fmt.Fprintf(&table, "%-40s %6d s %7d %7d %7d %7d\n", c.name, every, nights, right, named, blamed)
 			assertMostly(t, c.name, every, right, nights, wrong)
 			if blamed > 0 {
 				t.Errorf("%s at %d s: an innocent backup was charged: %s", c.name, every, wrong)
