@@ -65,8 +65,7 @@ func (s *scored) add(ev Evidence) {
 func (e *Engine) assess(v *victim, ep *episode) assessment {
 	sc := e.newScene(v, ep)
 	e.looked += workLook
-	candidates := slices.Concat(e.candidates(sc), e.lockHolders(sc))
-	candidates = slices.Concat(candidates, e.unseen(sc))
+	candidates := slices.Concat(e.candidates(sc), e.lockHolders(sc), e.spaceTakers(sc), e.unseen(sc))
 	list := slices.Concat(candidates, e.rivals(sc, candidates))
 	if len(sc.usual) < sc.fewest() { // right after a restart all that is there seems to have risen
 		list = []scored{e.unknown()}
@@ -94,8 +93,7 @@ func (e *Engine) assess(v *victim, ep *episode) assessment {
 
 // conspire marks the workloads that take the same resource as the strongest and
 // have nearly as much against them, at least half its use: two backups that
-// started at once. It returns
-// the probability that it is any of them.
+// started at once. It returns the probability that it is any of them.
 func conspire(ranked []scored) (together float64) {
 	top := &ranked[0]
 	together = top.Probability
@@ -135,7 +133,7 @@ func (e *Engine) state(ranked []Suspect, together float64, sc *scene) State {
 }
 
 // smallest is the change of each shared resource that matters to anybody.
-var smallest = [numShared]float64{SharedCPU: 0.02, SharedDisk: 256e3, SharedNetwork: 128e3, SharedMemory: 16e6, SharedCache: 2e6, SharedSpace: 2e6}
+var smallest = [numShared]float64{SharedCPU: 0.02, SharedDisk: 256e3, SharedNetwork: 128e3, SharedMemory: 16e6, SharedCache: 2e6}
 
 // candidates are the workloads whose use of something the victim shares has
 // risen, each with the resource that speaks most against it.
@@ -186,7 +184,7 @@ func (e *Engine) candidates(sc *scene) []scored {
 // about is, for each resource that a workload can take from the victim, the
 // evidence that is the same against all who use more of it.
 func (e *Engine) about(sc *scene) (list [numShared][]Evidence) {
-	for r := SharedCPU; r < SharedLock; r++ { // locks have holders, not users
+	for r := SharedCPU; r < SharedSpace; r++ { // room is taken before it is gone, and locks have holders
 		if r <= SharedMemory || sc.waits[r].strength > 0 { // else so much is read and written every day
 			list[r] = append([]Evidence{waited(sc, r)}, e.signs(sc, Contention, r)...)
 		}
@@ -232,6 +230,8 @@ func (e *Engine) lookCloser(sc *scene, u *use, c *scored) {
 		func() (Evidence, bool) { return sc.paused(u.at, c.shift) },
 		func() (Evidence, bool) { return sc.ended(u.at, c.shift, h.last-1) },
 		func() (Evidence, bool) { return e.past(sc, c) },
+		func() (Evidence, bool) { return e.nightsDose(sc, c) },
+		func() (Evidence, bool) { return sc.sameHour(c) },
 	} {
 		if ev, ok := look(); ok {
 			c.add(ev)

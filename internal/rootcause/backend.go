@@ -18,7 +18,10 @@ type lent struct {
 }
 
 // lentFor is for how many seconds a relation holds after it was told.
-const lentFor = 15
+func (h *host) lentFor() int64 { return max(15, h.every()) }
+
+// every is how many seconds a reading covers.
+func (h *host) every() int64 { return max(1, int64(math.Ceil(h.interval))) }
 
 // lend notes that a server works for a client.
 func (h *host) lend(f fact.WorksFor) error {
@@ -29,7 +32,7 @@ func (h *host) lend(f fact.WorksFor) error {
 	}
 	at := f.At.Unix()
 	i := slices.IndexFunc(h.lent, func(l lent) bool {
-		return l.server == server.workload && l.client == client.workload && at <= l.seen+lentFor
+		return l.server == server.workload && l.client == client.workload && at <= l.seen+h.lentFor()
 	})
 	switch {
 	case i >= 0:
@@ -37,7 +40,7 @@ func (h *host) lend(f fact.WorksFor) error {
 	case len(h.lent) >= maxDevices:
 		return fmt.Errorf("relations of %s: %w to %d", h.name, ErrBound, maxDevices)
 	default:
-		h.lent = append(h.lent, lent{server: server.workload, client: client.workload, from: at, seen: at})
+		h.lent = append(h.lent, lent{server: server.workload, client: client.workload, from: max(at-h.every()+1, f.Client.Start/1000), seen: at})
 	}
 	return nil
 }
@@ -52,7 +55,7 @@ func (sc *scene) used(u *use, w *workload, r Shared) {
 			continue
 		}
 		usual := sc.usually(w.host, i, r)
-		for n := max(0, l.from-u.first); n < int64(len(u.values)) && u.first+n <= l.seen+lentFor; n++ {
+		for n := max(0, l.from-u.first); n < int64(len(u.values)) && u.first+n <= l.seen+w.host.lentFor(); n++ {
 			second := u.first + n
 			beyond := max(0, l.server.usedOf(r, second)-usual) / float64(w.host.clientsOf(l.server, second))
 			if l.client == w {
@@ -70,7 +73,7 @@ func (sc *scene) used(u *use, w *workload, r Shared) {
 func (h *host) clientsOf(server *workload, second int64) int {
 	n := 0
 	for _, l := range h.lent {
-		if l.server == server && second >= l.from && second <= l.seen+lentFor {
+		if l.server == server && second >= l.from && second <= l.seen+h.lentFor() {
 			n++
 		}
 	}
@@ -81,7 +84,7 @@ func (h *host) clientsOf(server *workload, second int64) int {
 func (sc *scene) servers(h *host, w *workload) []string {
 	var names []string
 	for _, l := range h.lent {
-		if l.client == w && l.from <= sc.to && l.seen+lentFor >= sc.from {
+		if l.client == w && l.from <= sc.to && l.seen+h.lentFor() >= sc.from {
 			names = insert(names, l.server.id.Name)
 		}
 	}

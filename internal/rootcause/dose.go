@@ -19,7 +19,7 @@ const (
 func (sc *scene) dose(at func(int64) float64) (Evidence, bool) {
 	step := max(1, int64(math.Ceil(sc.interval)))
 	var use, excess []float64
-	for second := sc.from; second+step-1 <= sc.to; second += step {
+	for second := sc.since(); second+step-1 <= sc.to; second += step {
 		var u, x float64
 		for s := second; s < second+step; s++ {
 			u += at(s)
@@ -52,6 +52,10 @@ func (sc *scene) dose(at func(int64) float64) (Evidence, bool) {
 	}
 	return ev, true
 }
+
+// since is from when ups and downs are looked at: the onset of all, for between
+// two bad times of one alarm the latency was down.
+func (sc *scene) since() int64 { return min(sc.from, max(sc.ep.onset, sc.to-window/2)) }
 
 // variation is the coefficient of variation of values that are not negative.
 func variation(values []float64) float64 {
@@ -91,13 +95,13 @@ func turned(use, excess []float64, lag int, rho float64) float64 {
 // the onset.
 func (sc *scene) paused(at func(int64) float64, s shift) (Evidence, bool) {
 	peak := s.before
-	for second := sc.from; second <= sc.to; second++ {
+	for second := sc.since(); second <= sc.to; second++ {
 		peak = max(peak, at(second))
 	}
 	low, high := s.before+(peak-s.before)/5, s.before+(peak-s.before)*3/5
 	var during, without mean
 	quiet := int64(0) // seconds of the present pause
-	for second := sc.from; second <= sc.to; second++ {
+	for second := sc.since(); second <= sc.to; second++ {
 		excess := sc.ep.signal.excess.at(second)
 		switch u := at(second); {
 		case u > low:

@@ -296,6 +296,7 @@ func (e *Engine) tick(at time.Time) ([]Event, error) {
 		h.rememberLevels(at.Unix())
 	}
 	e.experiment(at.Unix())
+	e.learnHours(at.Unix())
 	e.looked = 0
 	of := map[*victim][]Event{}
 	for _, v := range e.byTurn() {

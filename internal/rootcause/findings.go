@@ -55,6 +55,8 @@ func (e *Engine) finding(sc *scene, state State, ranked []scored, w backup.Windo
 	case late > sc.slack && (state != StateUnknown || late > doubtful):
 		b.Finding = Cleared
 		b.Sentence = fmt.Sprintf("it started %d s after the latency rose", late)
+	case state != StateUnknown && e.mayHold(sc, top.Suspect, w):
+		b.Sentence = "it may hold a lock that the requests wait for: how sessions wait for each other is not measured"
 	case state != StateUnknown && b.Probability < clearedUnder:
 		b.Finding = Cleared
 		b.Sentence = e.whyCleared(sc, mine, w)

@@ -123,7 +123,6 @@ var parts = [numShared][]fact.Resource{
 	SharedNetwork: {fact.NetworkReceive, fact.NetworkTransmit},
 	SharedMemory:  {fact.Memory},
 	SharedCache:   {fact.DiskRead, fact.DiskWrite},
-	SharedSpace:   {fact.DiskWrite},
 }
 
 // usedOf is the use of a shared resource in a second: CPUs, bytes per second, or

@@ -84,8 +84,8 @@ func (sc *scene) fromHosts() {
 	if !known {
 		return
 	}
-	if left := max(l.busy.ratio(idleCPU*l.cores), l.links.ratio(smallest[SharedNetwork]), l.diskLeft()); sc.served < 0.5 {
-		sc.starved = clamp01(1 - left)
+	if sc.served < 0.5 {
+		sc.starved = clamp01(1 - l.left())
 	}
 	if w := &sc.waits[SharedCPU]; w.sentence == "" {
 		*w = wait{
@@ -118,9 +118,30 @@ func (sc *scene) fromHosts() {
 	}
 }
 
-// diskLeft is how busy the disks still are, as a part of what is usual.
-func (l levels) diskLeft() float64 {
-	return (l.disk.ratio(idleBusy) + l.moved.ratio(smallest[SharedDisk])) / 2
+// left is how busy the hosts still are, as a part of what is usual. What was idle
+// before tells nothing.
+func (l levels) left() float64 {
+	var disk mean
+	for _, of := range []struct {
+		shift
+
+		idle float64
+	}{{l.disk, idleBusy}, {l.moved, smallest[SharedDisk]}} {
+		if of.before > of.idle {
+			disk.add(of.ratio(of.idle))
+		}
+	}
+	most := disk.value()
+	if l.busy.before > idleCPU*l.cores {
+		most = max(most, l.busy.ratio(idleCPU*l.cores))
+	}
+	if l.links.before > smallest[SharedNetwork] {
+		most = max(most, l.links.ratio(smallest[SharedNetwork]))
+	}
+	if most == 0 {
+		return 1
+	}
+	return most
 }
 
 // saturated is how close to all CPUs are busy that were not before: from three

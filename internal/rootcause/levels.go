@@ -25,6 +25,7 @@ type filesystem struct {
 	size, free         float64 // bytes, as last told
 	available          series  // bytes, of every tick
 	seen               int64
+	every              int64 // seconds between the last two times it was told
 }
 
 // locks is how sessions of a database waited for each other. The host or the
@@ -71,6 +72,9 @@ func (h *host) fills(f fact.Filesystem) error {
 	s := h.filesystems[i]
 	if f.At.Unix() < s.seen {
 		return nil // overtaken on its way
+	}
+	if s.seen > 0 {
+		s.every = min(f.At.Unix()-s.seen, window)
 	}
 	s.device, s.size, s.free, s.seen = f.Device, f.Size, f.Available, f.At.Unix()
 	h.hear(s.seen, 0)

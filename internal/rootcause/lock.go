@@ -1,6 +1,10 @@
 package rootcause
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/otel-culprit/culprit/internal/backup"
+)
 
 // locksOf finds the databases whose locks can hold up a victim: its own, or those
 // on its hosts.
@@ -22,7 +26,7 @@ func (e *Engine) locksOf(sc *scene) []*locks {
 // those that usually do not, the part that does now. Sessions also wait for one
 // that is held up by something else, so that a host that fell idle altogether
 // speaks against a lock.
-func (sc *scene) lockWait() wait {
+func (sc *scene) lockWait(starved float64) wait {
 	var most wait
 	for _, l := range sc.locks {
 		waiting, sessions := sc.shift(l.waiting.at, 1), sc.shift(l.sessions.at, 1)
@@ -36,10 +40,10 @@ func (sc *scene) lockWait() wait {
 		w := wait{own: l.service == sc.v.id.Service}
 		if sessions.after > 0 {
 			before, after = waiting.before/max(sessions.before, 1), waiting.after/sessions.after
-			w.strength = clamp01((after-before)/max(1-before, 0.1)) * (1 - sc.starved)
+			w.strength = clamp01((after-before)/max(1-before, 0.1)) * (1 - starved)
 			w.sentence = fmt.Sprintf("%.0f of %.0f sessions wait for a lock, usually %.0f of %.0f", waiting.after, sessions.after, waiting.before, sessions.before)
 		} else {
-			w.strength = rise(waiting, 1, 4) * (1 - sc.starved)
+			w.strength = rise(waiting, 1, 4) * (1 - starved)
 			w.sentence = fmt.Sprintf("%.0f sessions wait for a lock, usually %.0f", after, before)
 		}
 		if most.sentence == "" || w.strength > most.strength {
@@ -65,7 +69,9 @@ func (sc *scene) crowd() float64 {
 // lockHolders are the running backups that read a database which the victim
 // needs: a dump may hold what all others wait for, and use nothing.
 func (e *Engine) lockHolders(sc *scene) []scored {
-	if sc.waits[SharedLock].strength == 0 {
+	held := *sc
+	held.waits[SharedLock] = sc.lockWait(0) // who holds a lock explains why the host fell idle
+	if held.waits[SharedLock].strength == 0 {
 		return nil
 	}
 	var list []scored
@@ -85,10 +91,17 @@ func (e *Engine) lockHolders(sc *scene) []scored {
 				ev.Term, ev.Strength = TermOnset, closeness(max(0, lead-sc.slack))
 			}
 			c.add(ev)
-			c.add(waited(sc, SharedLock))
+			c.add(waited(&held, SharedLock))
 			e.heed(sc, &c)
 			list = append(list, c)
 		}
 	}
 	return list
+}
+
+// mayHold reports whether a backup may hold a lock that nobody tells of: one that
+// reads a database, where requests wait elsewhere.
+func (e *Engine) mayHold(sc *scene, top Suspect, w backup.Window) bool {
+	t, ok := e.catalog.Tool(w.Tool)
+	return ok && len(t.Backend) > 0 && top.Cause == Upstream && len(sc.locks) == 0 && w.Start.Unix() <= sc.onset+sc.slack
 }

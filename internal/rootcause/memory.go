@@ -15,15 +15,17 @@ import (
 // known is ignored, so that an older program reads what a newer one wrote.
 type memory struct {
 	Version   int        `json:"version"`
-	Baselines []baseline `json:"baselines"` // by service, then host
+	Baselines []baseline `json:"baselines"`         // by service, then host
+	Records   []runs     `json:"records,omitempty"` // by subject
 }
 
 // baseline is what was learned of a victim.
 type baseline struct {
 	Service string    `json:"service"`
 	Host    string    `json:"host,omitzero"`
-	Heard   int64     `json:"heard"`   // Unix seconds of the newest fact
-	Signals []learned `json:"signals"` // by name
+	Heard   int64     `json:"heard"`           // Unix seconds of the newest fact
+	Signals []learned `json:"signals"`         // by name
+	Hours   []quiet   `json:"hours,omitempty"` // of the day, ascending
 }
 
 type learned struct {
@@ -40,7 +42,8 @@ const (
 // Remember gives what was learned, for Recall: JSON without spaces and without
 // line breaks. The same state gives the same bytes. What was seen lately is not
 // learned: no episode, no window and no process is remembered. If all is more
-// than MaxMemory, the victims that were not heard for longest are left out.
+// than MaxMemory, the oldest runs of backups are left out, then the victims that
+// were not heard for longest.
 func (e *Engine) Remember() ([]byte, error) {
 	m := memory{Version: memoryVersion, Baselines: []baseline{}}
 	recent := slices.Clone(e.victims)
@@ -57,10 +60,14 @@ func (e *Engine) Remember() ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("remember %s: %w", v.id.Service, err)
 		}
-		if size += len(text) + 1; size > MaxMemory-len(`{"version":1,"baselines":[]}`) {
+		if size += len(text) + 1; size > MaxMemory-len(`{"version":1,"baselines":[],"records":[]}`) {
 			break
 		}
 		m.Baselines = append(m.Baselines, b)
+	}
+	var err error
+	if m.Records, err = e.rememberRuns(MaxMemory - len(`{"version":1,"baselines":[],"records":[]}`) - size); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(m.Baselines, func(a, b baseline) int { return compareVictims(a.victim(), b.victim()) })
 	return json.Marshal(m)
@@ -88,6 +95,7 @@ func (v *victim) baseline() baseline {
 		add(name, v.recalled[name])
 	}
 	slices.SortFunc(b.Signals, func(a, b learned) int { return cmp.Compare(a.Name, b.Name) })
+	b.Hours = v.hours.remember()
 	return b
 }
 
@@ -117,6 +125,10 @@ func (e *Engine) Recall(state []byte) error {
 		v.recall(b, now)
 		// The time in which nobody listened is no silence of the victim.
 		v.heard = max(v.heard, now-(newest-b.Heard))
+		v.hours.recall(b.Hours)
+	}
+	for _, r := range m.Records {
+		e.recallRuns(r)
 	}
 	return nil
 }
@@ -180,7 +192,7 @@ func parseMemory(state []byte) (memory, error) {
 			return m, fmt.Errorf("baselines[%d] (%s): %w", i, b.Service, err)
 		}
 	}
-	return m, nil
+	return m, validateRuns(m.Records)
 }
 
 func (b baseline) validate() error {
@@ -198,5 +210,5 @@ func (b baseline) validate() error {
 			return fmt.Errorf("signals[%d] (%s): %w", i, l.Name, err)
 		}
 	}
-	return nil
+	return validateHours(b.Hours)
 }

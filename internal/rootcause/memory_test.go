@@ -231,6 +231,7 @@ func FuzzRecall(f *testing.F) {
 	run(f, old, newWorld(31).facts(100))
 	f.Add([]byte(remember(f, old)))
 	f.Add([]byte(`{"version":1}`))
+	f.Add([]byte(record))
 	f.Fuzz(func(t *testing.T, state []byte) {
 		e := newEngine(t, nil)
 		if e.Recall(state) != nil {

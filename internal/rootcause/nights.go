@@ -3,6 +3,7 @@ package rootcause
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/otel-culprit/culprit/internal/backup"
 )
@@ -33,7 +34,6 @@ type record struct {
 	subject
 
 	trials []trial // oldest first
-	upTo   int64   // second up to which the last one is written
 	last   int64   // second in which it was last added to
 }
 
@@ -88,24 +88,46 @@ func (e *Engine) observeRun(w backup.Window, h *host, runs *workload, v *victim,
 	}
 	limit := min(h.last-1, s.View().Second)
 	r := e.record(subject{Host: h.name, Workload: w.Workload.Name, Tool: w.Tool, Victim: v.id})
-	if n := len(r.trials); n == 0 || r.trials[n-1].Window != w.ID {
-		if n == maxTrials {
-			r.trials = append(r.trials[:0], r.trials[1:]...)
-		}
-		r.trials = append(r.trials, trial{Window: w.ID, Start: w.Start.Unix()})
-		r.upTo = max(w.Start.Unix(), limit-window)
-	}
 	r.last = now
-	t := &r.trials[len(r.trials)-1]
-	for ; r.upTo < limit; r.upTo++ {
-		t.add(runs, s.excess.at(r.upTo+1), r.upTo+1)
+	t := r.trial(w, h)
+	for second := max(t.End+1, h.first, limit-window+1); second <= limit; second++ {
+		t.End = second
+		if excess := s.excess.at(second); excess != 0 { // else the latency is not known
+			t.add(runs, excess, second)
+		}
 	}
+}
+
+// unseenRun is how long a run may have gone on without having been seen, in
+// seconds.
+const unseenRun = 12 * 3600
+
+// trial finds the trial of a run, or begins one. A run that was there when the
+// host was first heard, and whose start nobody tells, may have been there before
+// the engine was started anew: it goes on with the trial of that time.
+func (r *record) trial(w backup.Window, h *host) *trial {
+	for i := range slices.Backward(r.trials) {
+		if r.trials[i].Window == w.ID {
+			return &r.trials[i]
+		}
+	}
+	start := w.Start.Unix()
+	if n := len(r.trials); n > 0 && start >= h.first && start <= h.first+int64(math.Ceil(h.interval)) {
+		if t := &r.trials[n-1]; t.End < start && start-t.End < unseenRun {
+			t.Window = w.ID
+			return t
+		}
+	}
+	if len(r.trials) == maxTrials {
+		r.trials = slices.Delete(r.trials, 0, 1)
+	}
+	r.trials = append(r.trials, trial{Window: w.ID, Start: start, End: start})
+	return &r.trials[len(r.trials)-1]
 }
 
 // add puts a second into the averages of a trial.
 func (t *trial) add(w *workload, excess float64, second int64) {
 	t.Sec++
-	t.End = second
 	t.Excess += (excess - t.Excess) / t.Sec
 	bad := 0.0
 	if excess >= lnWorse {
@@ -147,24 +169,39 @@ func (e *Engine) record(s subject) *record {
 	return r
 }
 
-// past tells what earlier runs of a backup did to the victim when it used as
-// much of a resource as now: an alibi, or more of the same.
-func (e *Engine) past(sc *scene, c *scored) (Evidence, bool) {
+// earlier are the runs of a backup before the present one that last long enough
+// to tell anything of how it fares with a victim.
+func (e *Engine) earlier(sc *scene, c *scored) []trial {
 	if c.Tool == "" {
-		return Evidence{}, false
+		return nil
 	}
 	r := e.recorded[subject{Host: c.Workload.Host, Workload: c.Workload.Name, Tool: c.Tool, Victim: sc.v.id}]
 	if r == nil {
-		return Evidence{}, false
+		return nil
 	}
-	bad, good := 0, 0
+	before := sc.onset - e.p.OnsetWithin
+	present := e.windows.Since(c.Workload.Host, moment(before))
+	var list []trial
 	for _, t := range r.trials {
-		if t.End >= sc.onset-e.p.OnsetWithin || t.Sec < trialCounts || t.Used[c.Resource] < asMuch*c.shift.after {
-			continue
+		if t.End < before && t.Sec >= trialCounts && !slices.ContainsFunc(present, func(w backup.Window) bool { return w.ID == t.Window }) {
+			list = append(list, t)
 		}
-		if t.Bad >= harm {
+	}
+	return list
+}
+
+// past tells what earlier runs of a backup did to the victim when it used as
+// much of a resource as now: an alibi, or more of the same.
+func (e *Engine) past(sc *scene, c *scored) (Evidence, bool) {
+	bad, good := 0, 0
+	// What servers did for it is no part of a trial.
+	now := sc.mean(func(second int64) float64 { return c.workload.usedOf(c.Resource, second) })
+	for _, t := range e.earlier(sc, c) {
+		switch {
+		case t.Used[c.Resource] < asMuch*now:
+		case t.Bad >= harm:
 			bad++
-		} else {
+		default:
 			good++
 		}
 	}
@@ -185,3 +222,33 @@ func (e *Engine) past(sc *scene, c *scored) (Evidence, bool) {
 
 // asMuch is the part of the present use from which an earlier run compares.
 const asMuch = 0.8
+
+// fewestNights is from how many runs an order among them is no chance: that four
+// are in order by chance happens once in 24 times.
+const fewestNights = 4
+
+// nightsDose tells whether the latency was worse in the earlier runs that used
+// more, if it was bad in any.
+func (e *Engine) nightsDose(sc *scene, c *scored) (Evidence, bool) {
+	var use, excess []float64
+	harmed := false
+	for _, t := range e.earlier(sc, c) {
+		use, excess = append(use, t.Used[c.Resource]), append(excess, t.Excess)
+		harmed = harmed || t.Bad >= harm
+	}
+	if len(use) < fewestNights || !harmed || variation(use) < steady {
+		return Evidence{}, false
+	}
+	rho := rankCorrelation(use, excess)
+	if rho*math.Sqrt(float64(len(use)-1)) < likely {
+		return Evidence{}, false
+	}
+	return Evidence{
+		Name: "nights_dose", Value: rho, Unit: "1", Term: TermNightsDose, Strength: rho,
+		Sentence: fmt.Sprintf("in %d earlier runs the latency was the worse the more it used: rank correlation %.2f", len(use), rho),
+	}, true
+}
+
+// likely is how many deviations a rank correlation must have, for chance to give
+// it once in twenty times; the deviation for n pairs is 1/sqrt(n-1).
+const likely = 1.645

@@ -71,6 +71,8 @@ const (
 	TermRecovery     Term = "recovery"        // it paused or stopped and latency came back
 	TermHarm         Term = "earlier_harm"    // earlier runs of it did harm
 	TermAlibi        Term = "alibi"           // earlier runs of it did none
+	TermNightsDose   Term = "nights_dose"     // earlier runs that used more did more harm
+	TermSameHour     Term = "same_hour"       // at this hour it is as bad without a backup
 	TermDose         Term = "dose_response"   // latency follows its ups and downs
 	TermNoDose       Term = "no_dose"         // latency does not
 	TermRate         Term = "request_rate"    // the request rate rose

@@ -249,7 +249,7 @@ func TestAUseIsThatOfEachSecond(t *testing.T) {
 			obvious := func(second int64) float64 {
 				use := w.usedOf(r, second)
 				for i, l := range h.lent {
-					if second >= l.from && second <= l.seen+lentFor {
+					if second >= l.from && second <= l.seen+h.lentFor() {
 						use = max(0, use-max(0, use-sc.usually(h, i, r)))
 					}
 				}

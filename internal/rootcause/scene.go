@@ -67,6 +67,9 @@ func (e *Engine) newScene(v *victim, ep *episode) *scene {
 			}
 		}
 	}
+	if skip := int64(math.Ceil(sc.interval)); skip > 1 && sc.to-sc.from+1 >= 2*skip {
+		sc.from += skip // the reading in which it began is of before as well
+	}
 	sc.slack = e.p.OnsetSlack + int64(math.Ceil(sc.interval+ep.signal.View().Coarse)) // either may be told an interval late
 	from, to := max(ep.bout-e.p.Before, first), ep.bout-e.p.BeforeGap
 	sc.usual = v.seconds(from, to, !ep.asked) // who asks knows when it was good
@@ -217,10 +220,11 @@ func (sc *scene) measureWaits() {
 	sc.waits[SharedDisk] = sc.diskWait()
 	sc.waits[SharedMemory] = sc.memoryWait()
 	sc.waits[SharedCache] = sc.cacheWait()
+	sc.readAgain()
 	sc.waits[SharedSpace] = sc.spaceWait()
 	sc.waits[SharedNetwork] = sc.links()
 	sc.fromHosts()
-	sc.waits[SharedLock] = sc.lockWait()
+	sc.waits[SharedLock] = sc.lockWait(sc.starved)
 	for _, w := range sc.waits {
 		sc.waitsKnown = sc.waitsKnown || w.sentence != ""
 	}

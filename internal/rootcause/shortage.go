@@ -2,6 +2,7 @@ package rootcause
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/otel-culprit/culprit/internal/fact"
@@ -34,6 +35,20 @@ func (sc *scene) cacheWait() wait {
 		strength: rise(again.shift, 1e6, 20e6), own: again.own,
 		sentence: fmt.Sprintf("%s read %s again that the page cache had let go, usually %s", whose, SharedDisk.amount(again.after), SharedDisk.amount(again.before)),
 	}
+}
+
+// readAgain gives to the page cache what of the wait for the disk is its: a victim
+// that reads what it had in memory before would not wait if it still had it.
+func (sc *scene) readAgain() {
+	disk, cache := &sc.waits[SharedDisk], &sc.waits[SharedCache]
+	if !disk.own || !cache.own || cache.strength == 0 {
+		return
+	}
+	again, _ := sc.paging(func(p *paging) *series { return &p.refaults })
+	reads := sc.shift(func(second int64) float64 { return sc.own(second, fact.DiskRead) }, 256e3)
+	part := clamp01((again.after - again.before) / max(reads.after, 256e3))
+	cache.strength = max(cache.strength, part*disk.strength)
+	disk.strength *= 1 - part
 }
 
 // paged is a kind of paging: of the victim's own control groups if they are told.
@@ -71,20 +86,83 @@ func (sc *scene) paging(of func(*paging) *series) (most paged, known bool) {
 // full is the part of a file system that is left when writing begins to fail.
 const full = 0.01
 
-// spaceWait tells of a file system that has run full since the onset.
-func (sc *scene) spaceWait() wait {
+// filling is how a file system ran full: the seconds in which its room went.
+type filling struct {
+	*filesystem
+
+	host         *host
+	from, to     int64
+	left, before float64 // bytes
+}
+
+// filled finds a file system that was full when the latency was bad, and was not
+// before.
+func (sc *scene) filled() (filling, bool) {
 	for _, h := range sc.hosts {
 		for _, f := range h.filesystems {
-			left, before := f.available.at(sc.to), sc.shift(f.available.at, 1).before
-			if f.size > 0 && f.available.head >= sc.to && left < full*f.size && before-left > full*f.size/10 {
-				return wait{
-					strength: 1,
-					sentence: fmt.Sprintf("%s has %s left, %s before", f.mountpoint, bytes(left), bytes(before)),
-				}
+			room := sc.shift(f.available.at, 1)
+			at := func(second int64) bool { return f.available.head >= second && f.available.at(second) < full*f.size }
+			to := sc.from - int64(math.Ceil(sc.interval))
+			for to < sc.to && !at(to) {
+				to++
 			}
+			left := f.available.at(to)
+			if f.size <= 0 || !at(to) || room.before-left <= full*f.size/10 {
+				continue
+			}
+			from := to
+			for from > to-window/2 && f.available.at(from) < room.before-(room.before-left)/10 {
+				from--
+			}
+			return filling{f, h, from - f.every, to, left, room.before}, true
 		}
 	}
-	return wait{}
+	return filling{}, false
+}
+
+// spaceWait tells of a file system that has run full.
+func (sc *scene) spaceWait() wait {
+	f, ok := sc.filled()
+	if !ok {
+		return wait{}
+	}
+	return wait{strength: 1, sentence: fmt.Sprintf("%s has %s left, %s before", f.mountpoint, bytes(f.left), bytes(f.before))}
+}
+
+// spaceTakers are the workloads that wrote while a file system ran full. They may
+// have stopped when there was no room left: what they did before counts.
+func (e *Engine) spaceTakers(sc *scene) []scored {
+	f, ok := sc.filled()
+	if !ok {
+		return nil
+	}
+	span := float64(f.to - f.from + 1)
+	var all float64
+	for _, w := range f.host.workloads {
+		all += w.used[fact.DiskWrite].mean(f.from, f.to) * span
+	}
+	var list []scored
+	for _, w := range f.host.workloads {
+		wrote := w.used[fact.DiskWrite].mean(f.from, f.to) * span
+		if w.others || w.doesWorkOf(sc.v.id.Service) || wrote < (f.before-f.left)/10 {
+			continue
+		}
+		c := e.suspect(Suspect{Cause: Contention, Resource: SharedSpace, Workload: w.id, Tool: w.tool()}, PriorContention)
+		c.workload = w
+		c.add(Evidence{
+			Name: "share", Value: wrote / all, Unit: "1", Term: TermShare, Strength: clamp01(wrote / all),
+			Sentence: fmt.Sprintf("%s wrote %s while %s ran full, %s of all that was written", w.id.Name, bytes(wrote), f.mountpoint, percent(wrote/all)),
+		})
+		lead := sc.onset - f.to
+		c.add(Evidence{
+			Name: "onset_order", Value: float64(lead), Unit: "s", Term: TermOnset, Strength: closeness(max(0, max(lead, -lead-f.every)-sc.slack)),
+			Sentence: fmt.Sprintf("%s ran full %s", f.mountpoint, beside(lead)),
+		})
+		c.add(waited(sc, SharedSpace))
+		e.heed(sc, &c)
+		list = append(list, c)
+	}
+	return list
 }
 
 // sharing are the other hosts that share something with those of the scene.

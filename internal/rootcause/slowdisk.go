@@ -27,7 +27,7 @@ func (sc *scene) slow(name string, d *disk) (Evidence, bool) {
 			Sentence: fmt.Sprintf("%s is busy for %s of the time and completes %.1f operations per second, usually %.0f", name, percent(busy.after), ops.after, ops.before),
 		}, true
 	}
-	if sc.shift(d.bytes.at, smallest[SharedDisk]).ratio(smallest[SharedDisk]) > 1.3 {
+	if moved := sc.shift(d.bytes.at, smallest[SharedDisk]); moved.ratio(smallest[SharedDisk]) > 1.3 && moved.after-moved.before > smallest[SharedDisk] {
 		return Evidence{}, false
 	}
 	before, after := d.await(sc.usual), d.await(span(sc.from, sc.to))

@@ -25,6 +25,7 @@ type victim struct {
 	past    []period          // earlier episodes that Before may reach into
 	// recalled is what signals learned that were not heard since, by their names.
 	recalled map[string]latency.State
+	hours    hours // without a backup
 	episode  *episode
 }
 
@@ -42,6 +43,9 @@ func (s *signal) add(f fact.Latency, frozen bool) {
 	s.Add(f, frozen)
 	now := s.View()
 	if excess := math.Log(now.Latency) - now.Band.Median; now.Band.Learned && !math.IsInf(excess, 0) {
+		if now.Second-from > int64(max(silentAfter.Seconds(), 3*now.Coarse)) {
+			from = now.Second - int64(math.Ceil(now.Coarse)) // what was in the silence is not known
+		}
 		for second := max(from+1, now.Second-window); second <= now.Second; second++ {
 			s.excess.hold(second, excess)
 		}
@@ -167,6 +171,7 @@ func (v *victim) rebase() {
 		v.signals[i] = &signal{Signal: s.Rebased()}
 	}
 	v.rate, v.errors, v.traced, v.routes, v.callees, v.past, v.episode = series{}, series{}, work{}, nil, nil, nil, nil
+	v.hours.upTo = 0
 }
 
 // shown is the signal that tells of the victim's state: the first that is
@@ -212,7 +217,7 @@ func (e *Engine) judge(v *victim, at time.Time) []Event {
 		return e.close(v, at, ReasonLatencyRecovered)
 	}
 	ep.signal = s
-	if now.Bout > ep.lastBad {
+	if now.Bout > ep.lastBad+int64(3*now.Coarse) { // shorter pauses are not told apart
 		v.past = append(v.past, period{ep.bout, ep.lastBad + e.p.BeforeGap})
 		ep.bout = now.Bout
 	}
