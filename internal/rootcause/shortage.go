@@ -37,18 +37,20 @@ func (sc *scene) cacheWait() wait {
 	}
 }
 
-// readAgain gives to the page cache what of the wait for the disk is its: a victim
-// that reads what it had in memory before would not wait if it still had it.
+// readAgain gives the wait for the disk to the page cache if most of what the
+// victim reads it had in memory before: it would not wait if it still had it.
 func (sc *scene) readAgain() {
 	disk, cache := &sc.waits[SharedDisk], &sc.waits[SharedCache]
 	if !disk.own || !cache.own || cache.strength == 0 {
 		return
 	}
 	again, _ := sc.paging(func(p *paging) *series { return &p.refaults })
-	reads := sc.shift(func(second int64) float64 { return sc.own(second, fact.DiskRead) }, 256e3)
-	part := clamp01((again.after - again.before) / max(reads.after, 256e3))
-	cache.strength = max(cache.strength, part*disk.strength)
-	disk.strength *= 1 - part
+	reads := sc.mean(func(second int64) float64 { return sc.own(second, fact.DiskRead) })
+	if again.after-again.before < reads/2 {
+		return
+	}
+	cache.strength = max(cache.strength, disk.strength)
+	disk.strength, disk.sentence = 0, sc.v.id.Service+" waits for the disk only to read again what the page cache had let go"
 }
 
 // paged is a kind of paging: of the victim's own control groups if they are told.
