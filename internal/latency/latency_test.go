@@ -292,7 +292,7 @@ func TestAStateIsWhatWasLearned(t *testing.T) {
 func TestWhatIsNotTrustedYetIsNoState(t *testing.T) {
 	s := taught(100)
 	before := s.State()
-	for second := int64(1_000_101); second <= 1_000_103; second++ {
+	for second := int64(1_000_101); second <= 1_000_102; second++ {
 		feed(s, second, 50, 0.100, 0)
 	}
 	require.False(t, s.View().Alarm)

@@ -219,7 +219,8 @@ var cases = []struct {
 		in.slow(0.03 + 0.1*in.size)
 		in.bystander()
 	}, outcome{findings: findings{"restic": innocent}}},
-	{"dose beside a steady job", fine, func(in incident) {
+	// At 10 s the pauses are two readings long: chance explains as much.
+	{"dose beside a steady job", []int{1}, func(in incident) {
 		use := 0.3 + 0.15*in.size
 		busy := func(s int) bool { return (s-in.from)/20%2 == 0 && s >= in.from && s < in.to }
 		pausing := func(usual, other float64) func(int) float64 {
@@ -238,8 +239,7 @@ var cases = []struct {
 }
 
 var (
-	all  = []int{1, 10, 60}
-	fine = []int{1, 10}
+	all = []int{1, 10, 60}
 )
 
 const pgUnit = "/system.slice/postgresql.service"

@@ -168,7 +168,9 @@ func (sc *scene) ended(at func(int64) float64, s shift, heard int64) (Evidence, 
 		return Evidence{}, false // paused has its say
 	}
 	return Evidence{
-		Name: "ended_together", Value: float64(early), Unit: "s", Term: TermRecovery, Strength: closeness(max(0, early-sc.slack)),
+		Name: "ended_together", Value: float64(early), Unit: "s", Term: TermRecovery,
+		// Where readings are far apart, much ends at the same time.
+		Strength: closeness(max(0, early-sc.slack)) * min(1, doseLag/float64(sc.slack)),
 		Sentence: "the latency recovered when it ended",
 	}, true
 }
