@@ -78,8 +78,10 @@ func change(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		v.SetInt(v.Int() / 2)
+	case v.CanInt() && v.Int() == 1:
+		v.SetInt(2)
 	case v.CanInt():
-		v.SetInt(v.Int() + 1)
+		v.SetInt(v.Int() - 1)
 	default:
 		v.SetFloat(v.Float() * 0.999)
 	}
