@@ -86,7 +86,11 @@ func (s Suspect) Phrase() string {
 	switch s.Kind {
 	case "contention":
 		phrase := strings.TrimSpace(strings.ReplaceAll(s.Resource, "_", " ") + " contention")
-		if s.Workload != "" {
+		switch s.Workload {
+		case "":
+		case "unseen":
+			phrase += " by something unseen"
+		default:
 			phrase += " by " + job(s.Workload, s.PID)
 		}
 		return phrase

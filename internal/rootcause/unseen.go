@@ -47,7 +47,7 @@ func (e *Engine) unseenOn(sc *scene, h *host, r Shared) (scored, bool) {
 		return s, true
 	}
 	moved := sc.shift(rest, smallest[r])
-	if moved.z < e.p.MinShift && sc.waits[r].strength == 0 {
+	if moved.after-moved.before < smallest[r] || moved.z < e.p.MinShift && sc.waits[r].strength == 0 {
 		return scored{}, false
 	}
 	total := sc.mean(func(second int64) float64 { return h.total(r, second) })
