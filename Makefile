@@ -95,7 +95,7 @@ check-scan: build ## Measure how much of short-lived processes and of network by
 
 .PHONY: eval
 eval: ## Judge the engine on NIGHTS (40) generated nights of each kind, at 1, 10 and 60 s
-	@CULPRIT_EVAL=$(NIGHTS) go test -count=1 -v -run TestGeneratedIncidents ./internal/rootcause | grep -vE '^(=== |--- |PASS|ok)'
+	@CULPRIT_EVAL=$(NIGHTS) go test -count=1 -v -run "TestGeneratedIncidents|TestPromisedCases" ./internal/rootcause | grep -vE '^(=== |--- |PASS|ok)'
 
 .PHONY: servers
 servers: ## Build the real Alertmanager, Prometheus and promtool for the tests (cached; 4 minutes the first time)
