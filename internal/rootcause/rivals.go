@@ -104,7 +104,7 @@ func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
 
 func (e *Engine) upstream(sc *scene, candidates []scored) scored {
 	s := e.suspect(Suspect{Cause: Upstream}, PriorUpstream)
-	if sc.starved > 0 {
+	if sc.starved >= fellIdle {
 		s.Resource = SharedNetwork
 		s.add(Evidence{
 			Name: "starved", Value: sc.served, Unit: "1", Term: TermStarved, Strength: sc.starved * sc.starved,
@@ -123,6 +123,10 @@ func (e *Engine) upstream(sc *scene, candidates []scored) scored {
 	})
 	return s
 }
+
+// fellIdle is how idle a host is, as compared with before, until that says more
+// than what else changed on it.
+const fellIdle = 0.5
 
 // surely is from how many deviations a use has changed.
 const surely = 3
