@@ -35,6 +35,9 @@ func newDemo(s streams) *cobra.Command {
 					return err
 				}
 			}
+			if _, err := os.Stat(opts.Journal); opts.Journal != "" && err == nil {
+				return usageError{fmt.Errorf("--journal: %s is there already, and the demo would go on in it: remove it, or name another file", opts.Journal)}
+			}
 			opts.Progress = s.out
 			if asJSON {
 				opts.Progress = s.err
