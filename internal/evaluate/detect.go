@@ -91,6 +91,9 @@ func (s *Set) teach(engine NewEngine, half int) (lesson, error) {
 // normal are the rows in which nothing was wrong before the anomaly: those that
 // the case names, else all before it, after the warm-up.
 func (c caseLine) normal(f *feed) (first, last int, err error) {
+	if len(c.Abnormal) != 2 {
+		return 0, 0, fmt.Errorf("%s: case %s needs abnormal, the first and the last row", f.tab.path, c.ID)
+	}
 	first, last = c.WarmupRows, c.Abnormal[0]-1
 	if len(c.Normal) == 2 {
 		first, last = max(first, c.Normal[0]), min(last, c.Normal[1])
@@ -140,6 +143,9 @@ func (s *Set) judgeDetect(c caseLine, engine NewEngine, taught func() (lesson, e
 		return o, nil
 	}
 	asked := player{engine: engine()}
+	if len(before) == 0 || len(after) == 0 {
+		return o, fmt.Errorf("%s: case %s has no rows before its anomaly, or none within detect.answer_s of its onset", f.tab.path, c.ID)
+	}
 	if err = asked.play(f, before[0], after[len(after)-1], 0); err != nil {
 		return o, err
 	}
@@ -169,8 +175,6 @@ func resourceOf(s rootcause.Suspect) string {
 	switch s.Cause {
 	case rootcause.TrafficSurge:
 		return "workload"
-	case "lock":
-		return "lock"
 	default:
 		return s.Resource.String()
 	}

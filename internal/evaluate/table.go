@@ -24,7 +24,7 @@ type table struct {
 // maxRows bounds what is read of a file.
 const maxRows = 1_000_000
 
-// readTable reads a CSV file, gzip or plain. Errors name the file, the line and
+// readTable reads a gzip CSV file. Errors name the file, the line and
 // the cure.
 func readTable(path string) (*table, error) {
 	file, err := os.Open(path) //nolint:gosec // reading the folder that the user named is the purpose

@@ -314,7 +314,7 @@ const (
 // was seen lately is not.
 func (s *Signal) Rebased() *Signal {
 	fresh := NewSignal(s.Name, s.objective, s.p)
-	fresh.baseline = s.baseline
+	fresh.baseline, fresh.usual, fresh.learned = s.baseline, s.usual, s.learned
 	return fresh
 }
 

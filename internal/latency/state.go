@@ -17,7 +17,7 @@ type State struct {
 
 // Bin is what was learned at one request rate.
 type Bin struct {
-	Rate    int       `json:"rate"`     // which, from 0 to 11
+	Rate    int       `json:"rate"`     // which, from 0 to 47
 	MaxRate float64   `json:"max_rate"` // highest rate seen, per second
 	First   int       `json:"first"`    // bucket of latency of the first weight
 	Weights []float64 `json:"weights"`  // of consecutive buckets, in seconds as they weigh at Until

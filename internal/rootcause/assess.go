@@ -102,7 +102,7 @@ func conspire(ranked []scored) (together float64) {
 	}
 	for i := range ranked[1:] {
 		s := &ranked[1+i]
-		if s.Cause == Contention && s.Resource == top.Resource && s.workload != nil && s.Probability >= top.Probability/4 &&
+		if s.Cause == Contention && s.Resource == top.Resource && s.workload != nil && s.Resource < SharedSpace && s.Probability >= top.Probability/4 &&
 			s.shift.after-s.shift.before >= (top.shift.after-top.shift.before)/2 {
 			top.Together, s.Together = true, true
 			together += s.Probability

@@ -238,9 +238,7 @@ var cases = []struct {
 	}, blames(rootcause.SharedCPU, "tar", findings{"tar": charged})},
 }
 
-var (
-	all = []int{1, 10, 60}
-)
+var all = []int{1, 10, 60}
 
 const pgUnit = "/system.slice/postgresql.service"
 

@@ -348,6 +348,9 @@ func (e *Engine) forget(at time.Time) {
 	e.victims = slices.DeleteFunc(e.victims, func(v *victim) bool {
 		return v.episode == nil && v.heard < at.Add(-victimKept).Unix()
 	})
+	for _, v := range e.victims {
+		v.callees = slices.DeleteFunc(v.callees, func(c *callee) bool { return c.count.head < at.Unix()-window })
+	}
 	for key, s := range e.serving {
 		if h := e.byHost[key.host]; s.at < at.Unix()-window && (h == nil || h.byPID[key.pid] == nil) {
 			delete(e.serving, key)

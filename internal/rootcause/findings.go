@@ -38,8 +38,10 @@ func (e *Engine) finding(sc *scene, state State, ranked []scored, w backup.Windo
 	var mine *scored
 	for i := range ranked {
 		if s := &ranked[i]; s.Cause == Contention && s.Workload == w.Workload {
-			mine = s
-			b.Probability = s.Probability
+			b.Probability += s.Probability // it may be listed for several resources
+			if mine == nil {
+				mine = s
+			}
 		}
 	}
 	top := ranked[0]
@@ -57,6 +59,8 @@ func (e *Engine) finding(sc *scene, state State, ranked []scored, w backup.Windo
 		b.Sentence = fmt.Sprintf("it started %d s after the latency rose", late)
 	case state != StateUnknown && e.mayHold(sc, top.Suspect, w):
 		b.Sentence = "it may hold a lock that the requests wait for: how sessions wait for each other is not measured"
+	case state == StateProbable && mine == nil && e.blindTo(w):
+		b.Sentence = "its disk use could not be read"
 	case state != StateUnknown && b.Probability < clearedUnder:
 		b.Finding = Cleared
 		b.Sentence = e.whyCleared(sc, mine, w)
@@ -89,6 +93,16 @@ func (e *Engine) whyCleared(sc *scene, mine *scored, w backup.Window) string {
 		}
 	}
 	return "it used nothing that the victim needs"
+}
+
+// blindTo is whether the disk use of a backup could not be read.
+func (e *Engine) blindTo(w backup.Window) bool {
+	h := e.byHost[w.Workload.Host]
+	if h == nil {
+		return true
+	}
+	o := h.find(w.Workload)
+	return o == nil || o.blind
 }
 
 // strongest is the sentence of the evidence that speaks most for a suspect, or
@@ -160,14 +174,24 @@ func (e *Engine) missing(sc *scene) []string {
 		}
 	}
 	for _, w := range e.windows.Since(sc.v.id.Host, time.Unix(sc.onset-e.p.OnsetWithin, 0)) {
-		if t, ok := e.catalog.Tool(w.Tool); ok && len(t.Backend) > 0 {
-			say("%s reads through its database server, whose use is not added to it", w.Tool)
+		if t, ok := e.catalog.Tool(w.Tool); ok && len(t.Backend) > 0 && !e.served(sc, w) {
+			say("%s reads through its database server, and which that is is not known: its use is not added", w.Tool)
 		}
 		if !e.recognisedByArgs(w) {
 			say("%s was recognised by its name only: its command line is not delivered", NameOf(w.Workload))
 		}
 	}
 	return list
+}
+
+// served is whether it is known which servers work for a backup.
+func (e *Engine) served(sc *scene, w backup.Window) bool {
+	h := e.byHost[w.Workload.Host]
+	if h == nil {
+		return false
+	}
+	o := h.find(w.Workload)
+	return o != nil && len(sc.servers(h, o)) > 0
 }
 
 // recognisedByArgs is false if only the name spoke for a window's backup.

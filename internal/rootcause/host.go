@@ -1,6 +1,7 @@
 package rootcause
 
 import (
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -137,6 +138,15 @@ func (w *workload) usedOf(r Shared, second int64) (sum float64) {
 // tells is whether anything was told of the use of a shared resource.
 func (w *workload) tells(r Shared) bool {
 	return slices.ContainsFunc(parts[r], func(part fact.Resource) bool { return w.used[part] != nil })
+}
+
+// groups are the control groups that a workload is in, the innermost first: what
+// is described may be in a group within that of the unit. The whole host's is none.
+func (w *workload) groups() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for path := w.cgroup; len(path) > 1 && yield(path); path = path[:max(0, strings.LastIndexByte(path, '/'))] {
+		}
+	}
 }
 
 func (h *host) doesWorkOf(service string) bool {

@@ -42,7 +42,7 @@ func (sc *scene) levels() (l levels, known bool) {
 			return sum
 		}
 	}
-	l.busy = sc.shift(sum(func(h *host, s int64) float64 { return h.busy.at(s) }), idleCPU)
+	l.busy = sc.shift(sum(func(h *host, s int64) float64 { return h.busy.at(s) }), idleCPU*l.cores)
 	l.iowait = sc.shift(sum(func(h *host, s int64) float64 { return h.iowait.at(s) }), idleWait)
 	l.disk = sc.shift(sum((*host).diskBusy), idleBusy)
 	l.moved = sc.shift(sum((*host).diskMoved), smallest[SharedDisk])
@@ -166,58 +166,4 @@ func (sc *scene) follows(r Shared, at func(int64) float64) float64 {
 		done = append(done, sc.v.rate.at(second)-sc.v.rate.at(second-1))
 	}
 	return max(0, rankCorrelation(use, done))
-}
-
-// rankCorrelation is Spearman's; zero if either does not vary.
-func rankCorrelation(a, b []float64) float64 {
-	return correlation(ranks(a), ranks(b))
-}
-
-// correlation is Pearson's; zero if either does not vary.
-func correlation(a, b []float64) float64 {
-	n := float64(len(a))
-	var ma, mb float64
-	for i := range a {
-		ma, mb = ma+a[i]/n, mb+b[i]/n
-	}
-	var ab, aa, bb float64
-	for i := range a {
-		x, y := a[i]-ma, b[i]-mb
-		ab, aa, bb = ab+x*y, aa+x*x, bb+y*y
-	}
-	if aa <= 0 || bb <= 0 {
-		return 0
-	}
-	return ab / math.Sqrt(aa*bb)
-}
-
-// ranks gives each value its place in order; equal values share the mean of
-// their places.
-func ranks(values []float64) []float64 {
-	order := make([]int, len(values))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(i, j int) int {
-		switch {
-		case values[i] < values[j]:
-			return -1
-		case values[i] > values[j]:
-			return 1
-		default:
-			return i - j
-		}
-	})
-	place := make([]float64, len(values))
-	for from := 0; from < len(order); {
-		to := from
-		for to < len(order) && values[order[to]] == values[order[from]] {
-			to++
-		}
-		for i := from; i < to; i++ {
-			place[order[i]] = float64(from+to-1) / 2
-		}
-		from = to
-	}
-	return place
 }

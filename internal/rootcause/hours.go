@@ -3,6 +3,7 @@ package rootcause
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/otel-culprit/culprit/internal/backup"
 )
@@ -57,9 +58,10 @@ func (e *Engine) learnHours(now int64) {
 			}
 		}
 		limit := min(known, s.View().Second)
+		near := e.near(v.id.Host)
 		for second := max(v.hours.upTo+1, limit-window+1); second <= limit; second++ {
 			v.hours.upTo = second
-			ran := ranAt(windows, v.id.Host, second, e.p.OnsetWithin)
+			ran := ranAt(windows, near, second, e.p.OnsetWithin)
 			v.hours.marred = ran || v.hours.marred && v.episode != nil
 			if excess := s.excess.at(second); excess != 0 && !v.hours.marred {
 				v.hours.of[hourOf(second)].add(excess)
@@ -83,10 +85,24 @@ func processesKnown(hosts []*host, now int64) int64 {
 	return known
 }
 
-// ranAt is whether a backup ran on a host in a second or shortly before.
-func ranAt(windows []backup.Window, host string, second, shortly int64) bool {
+// near are a host and those that share something with it; none stands for all.
+func (e *Engine) near(host string) []string {
+	if host == "" {
+		return nil
+	}
+	names := []string{host}
+	for _, s := range e.shared {
+		if slices.Contains(s.Hosts, host) {
+			names = append(names, s.Hosts...)
+		}
+	}
+	return names
+}
+
+// ranAt is whether a backup ran on one of some hosts in a second or shortly before.
+func ranAt(windows []backup.Window, hosts []string, second, shortly int64) bool {
 	for _, w := range windows {
-		if (host == "" || w.Workload.Host == host) && w.Start.Unix() <= second && (w.End.IsZero() || second <= w.End.Unix()+shortly) {
+		if (hosts == nil || slices.Contains(hosts, w.Workload.Host)) && w.Start.Unix() <= second && (w.End.IsZero() || second <= w.End.Unix()+shortly) {
 			return true
 		}
 	}

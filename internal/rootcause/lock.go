@@ -2,6 +2,7 @@ package rootcause
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/otel-culprit/culprit/internal/backup"
 )
@@ -22,13 +23,16 @@ func (e *Engine) locksOf(sc *scene) []*locks {
 	return list
 }
 
-// lockWait tells how many more of a database's sessions wait for each other: of
+// lockWait tells of the databases on a host, or of all if it is empty, how many more of a database's sessions wait for each other: of
 // those that usually do not, the part that does now. Sessions also wait for one
 // that is held up by something else, so that a host that fell idle altogether
 // speaks against a lock.
-func (sc *scene) lockWait(starved float64) wait {
+func (sc *scene) lockWait(on string, starved float64) wait {
 	var most wait
 	for _, l := range sc.locks {
+		if on != "" && l.host != "" && l.host != on {
+			continue
+		}
 		waiting, sessions := sc.shift(l.waiting.at, 1), sc.shift(l.sessions.at, 1)
 		if waiting.before == 0 && waiting.after == 0 { // seconds waited in a second are sessions that wait
 			waiting = sc.shift(l.time.at, 1)
@@ -55,11 +59,18 @@ func (sc *scene) lockWait(starved float64) wait {
 
 // crowd is by how much more sessions are at work for the victim, as a factor,
 // while no fewer requests are done: more clients, not slower ones. Zero if
-// sessions are not told.
-func (sc *scene) crowd() float64 {
+// sessions or requests are not told, or a dump has sessions of its own.
+func (e *Engine) crowd(sc *scene) float64 {
+	dumps := slices.ContainsFunc(e.windows.Since("", moment(sc.onset)), func(w backup.Window) bool {
+		t, ok := e.catalog.Tool(w.Tool)
+		return ok && len(t.Backend) > 0
+	})
+	if dumps || sc.rate.before == 0 || sc.rate.ratio(0.5) <= 0.9 {
+		return 0
+	}
 	var most float64
 	for _, l := range sc.locks {
-		if s := sc.shift(l.sessions.at, 1); s.before > 0 && sc.rate.ratio(0.5) > 0.9 {
+		if s := sc.shift(l.sessions.at, 1); s.before > 0 && l.service == sc.v.id.Service {
 			most = max(most, s.ratio(1))
 		}
 	}
@@ -69,32 +80,32 @@ func (sc *scene) crowd() float64 {
 // lockHolders are the running backups that read a database which the victim
 // needs: a dump may hold what all others wait for, and use nothing.
 func (e *Engine) lockHolders(sc *scene) []scored {
-	held := *sc
-	held.waits[SharedLock] = sc.lockWait(0) // who holds a lock explains why the host fell idle
-	if held.waits[SharedLock].strength == 0 {
-		return nil
-	}
 	var list []scored
-	for _, h := range sc.hosts {
-		for _, w := range h.workloads {
-			t, ok := e.catalog.Tool(w.tool())
-			if !ok || len(t.Backend) == 0 || w.doesWorkOf(sc.v.id.Service) {
-				continue
-			}
-			c := e.suspect(Suspect{Cause: Contention, Resource: SharedLock, Workload: w.id, Tool: t.Name}, PriorContention)
-			c.workload = w
-			lead := sc.onset - w.id.Start/1000
-			ev := Evidence{Name: "onset_order", Value: float64(lead), Unit: "s", Sentence: fmt.Sprintf("it reads the database since %d s before the latency rose", lead)}
-			if lead < -sc.slack {
-				ev.Term, ev.Strength, ev.Sentence = TermOnsetLate, 1, fmt.Sprintf("it began %d s after the latency rose", -lead)
-			} else {
-				ev.Term, ev.Strength = TermOnset, closeness(max(0, lead-sc.slack))
-			}
-			c.add(ev)
-			c.add(waited(&held, SharedLock))
-			e.heed(sc, &c)
-			list = append(list, c)
+	for _, w := range e.windows.Since("", moment(sc.onset)) {
+		h := e.byHost[w.Workload.Host]
+		t, ok := e.catalog.Tool(w.Tool)
+		if !ok || len(t.Backend) == 0 || !slices.Contains(sc.hosts, h) {
+			continue
 		}
+		held := *sc
+		held.waits[SharedLock] = sc.lockWait(h.name, 0) // who holds a lock explains why the host fell idle
+		runs := h.find(w.Workload)
+		if held.waits[SharedLock].strength == 0 || runs == nil || runs.doesWorkOf(sc.v.id.Service) {
+			continue
+		}
+		c := e.suspect(Suspect{Cause: Contention, Resource: SharedLock, Workload: w.Workload, Tool: t.Name}, PriorContention)
+		c.workload = runs
+		lead := sc.onset - w.Start.Unix()
+		ev := Evidence{Name: "onset_order", Value: float64(lead), Unit: "s", Sentence: fmt.Sprintf("it reads the database since %d s before the latency rose", lead)}
+		if lead < -sc.slack {
+			ev.Term, ev.Strength, ev.Sentence = TermOnsetLate, 1, fmt.Sprintf("it began %d s after the latency rose", -lead)
+		} else {
+			ev.Term, ev.Strength = TermOnset, closeness(max(0, lead-sc.slack))
+		}
+		c.add(ev)
+		c.add(waited(&held, SharedLock))
+		e.heed(sc, &c)
+		list = append(list, c)
 	}
 	return list
 }

@@ -158,6 +158,9 @@ func (v *victim) recall(b baseline, now int64) {
 		if v.recalled == nil {
 			v.recalled = map[string]latency.State{}
 		}
+		if _, known := v.recalled[l.Name]; !known && len(v.recalled) >= maxSignals {
+			continue
+		}
 		if v.recalled[l.Name].Until < l.Until {
 			v.recalled[l.Name] = l.State
 		}

@@ -180,7 +180,7 @@ func (t trial) validate() error {
 		return err
 	}
 	for r, used := range t.Used {
-		if err := within("used["+strconv.Itoa(r)+"]", used, 0, absurd); err != nil {
+		if err := within("used."+Shared(r).String(), used, 0, absurd); err != nil {
 			return err
 		}
 	}

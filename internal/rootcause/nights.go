@@ -1,6 +1,7 @@
 package rootcause
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -14,13 +15,39 @@ import (
 
 // trial is one run of a backup and how a service fared meanwhile.
 type trial struct {
-	Window string             `json:"window"` // its ID
-	Start  int64              `json:"start"`  // Unix seconds
-	End    int64              `json:"end"`    // up to which it was seen
-	Sec    float64            `json:"seconds"`
-	Used   [numShared]float64 `json:"used"`   // per second, on average
-	Excess float64            `json:"excess"` // logarithm of latency over baseline, on average
-	Bad    float64            `json:"bad"`    // part of the time in which latency was at least 1.3 times the baseline
+	Window string  `json:"window"` // its ID
+	Start  int64   `json:"start"`  // Unix seconds
+	End    int64   `json:"end"`    // up to which it was seen
+	Sec    float64 `json:"seconds"`
+	Used   amounts `json:"used"`   // per second, on average
+	Excess float64 `json:"excess"` // logarithm of latency over baseline, on average
+	Bad    float64 `json:"bad"`    // part of the time in which latency was at least 1.3 times the baseline
+}
+
+// amounts are uses by shared resource, by name where they are written down.
+type amounts [numShared]float64
+
+// MarshalJSON writes those that are not zero.
+func (a amounts) MarshalJSON() ([]byte, error) {
+	named := map[string]float64{}
+	for r, amount := range a {
+		if amount != 0 {
+			named[Shared(r).String()] = amount
+		}
+	}
+	return json.Marshal(named) // sorted
+}
+
+// UnmarshalJSON reads those that are known by name.
+func (a *amounts) UnmarshalJSON(text []byte) error {
+	var named map[string]float64
+	if err := json.Unmarshal(text, &named); err != nil {
+		return err
+	}
+	for r := range a {
+		a[r] = named[Shared(r).String()]
+	}
+	return nil
 }
 
 // subject is whose trials are compared: a backup, whatever its PID, and a service.
@@ -196,6 +223,9 @@ func (e *Engine) past(sc *scene, c *scored) (Evidence, bool) {
 	bad, good := 0, 0
 	// What servers did for it is no part of a trial.
 	now := sc.mean(func(second int64) float64 { return c.workload.usedOf(c.Resource, second) })
+	if now == 0 || now < smallest[c.Resource] {
+		return Evidence{}, false
+	}
 	for _, t := range e.earlier(sc, c) {
 		switch {
 		case t.Used[c.Resource] < asMuch*now:

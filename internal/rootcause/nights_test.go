@@ -43,7 +43,7 @@ type ran struct {
 		Window      string
 		Start, End  int64
 		Seconds     float64
-		Used        []float64
+		Used        map[string]float64
 		Excess, Bad float64
 	}
 }
@@ -88,7 +88,7 @@ func TestAnAlibiOfLastWeekCountsAfterARestart(t *testing.T) {
 	for _, r := range records[0].Trials {
 		require.InDelta(t, 60, r.Seconds, 5)
 		require.Less(t, r.Bad, 0.2)
-		require.InDelta(t, 0.2, r.Used[rootcause.SharedCPU], 0.02)
+		require.InDelta(t, 0.2, r.Used["cpu"], 0.02)
 	}
 	w := hurting(nights)
 	e := reborn(t, old, w.start)
@@ -263,7 +263,7 @@ func TestASecondWithTheBackupIsNoneOfTheHour(t *testing.T) {
 }
 
 const record = `{"version":1,"baselines":[{"service":"shop","heard":1,"signals":[],"hours":[{"hour":3,"excess":0.5,"seconds":700},{"hour":4,"excess":-0.5,"seconds":25200}]}],"records":[` +
-	`{"host":"a","workload":"restic","tool":"restic","service":"shop","trials":[{"window":"w1","start":100,"end":200,"seconds":90,"used":[0,1,2,3,4,5,6,7],"excess":0.5,"bad":0.1},{"window":"w2","start":300,"end":400,"seconds":90,"used":[0,1,2,3,4,5,6,7],"excess":-0.5,"bad":1}]},` +
+	`{"host":"a","workload":"restic","tool":"restic","service":"shop","trials":[{"window":"w1","start":100,"end":200,"seconds":90,"used":{"cpu":1,"disk":2,"network":3},"excess":0.5,"bad":0.1},{"window":"w2","start":300,"end":400,"seconds":90,"used":{"cpu":1,"disk":2,"network":3},"excess":-0.5,"bad":1}]},` +
 	`{"host":"b","workload":"restic","tool":"restic","service":"shop","trials":[]}]}`
 
 func TestABadRecordChangesNothing(t *testing.T) {
@@ -273,7 +273,7 @@ func TestABadRecordChangesNothing(t *testing.T) {
 		"negative seconds":  {`"seconds":90`, `"seconds":-90`, "records[0] (restic): trials[0]: seconds: -90 is not between 0 and 1e+10"},
 		"infinite":          {`"excess":0.5,"bad"`, `"excess":1e999,"bad"`, "1e999"},
 		"absurd excess":     {`"excess":0.5,"bad"`, `"excess":-1000,"bad"`, "trials[0]: excess: -1000"},
-		"negative use":      {`[0,1,`, `[0,-1,`, "trials[0]: used[1]: -1 is not between 0 and 1e+18"},
+		"negative use":      {`"cpu":1`, `"cpu":-1`, "trials[0]: used.cpu: -1 is not between 0 and 1e+18"},
 		"more than all bad": {`"bad":0.1`, `"bad":1.1`, "trials[0]: bad: 1.1 is not between 0 and 1"},
 		"ends before":       {`"end":200`, `"end":99`, "trials[0]: from 100 to 99 is no time"},
 		"no date":           {`"end":400`, `"end":9000000000000`, "trials[1]: from 300 to 9000000000000 is no time"},
@@ -304,7 +304,7 @@ func TestABadRecordChangesNothing(t *testing.T) {
 // 512 backups with 64 runs each are more than fits: the newest runs are kept.
 func TestRecordsAreBounded(t *testing.T) {
 	e := newEngine(t, nil)
-	const used = `[0,0.12345,1.2345e6,1.2345e6,1.2345e6,1.2345e6,1.2345e6,0]`
+	const used = `{"cpu":0.12345,"disk":1.2345e6,"network":1.2345e6,"memory":1.2345e6,"page_cache":1.2345e6}`
 	for part := range 32 {
 		var records []string
 		for i := range 16 {

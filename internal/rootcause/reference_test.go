@@ -240,7 +240,7 @@ func TestAUseIsThatOfEachSecond(t *testing.T) {
 			h.lent = []lent{{server: &w, client: &other, from: from, seen: from + int64(rng.IntN(90))}}
 		}
 		onset := head - int64(rng.IntN(window)) + 20
-		sc := &scene{onset: onset, from: onset, to: onset + int64(rng.IntN(80)) - 10, usualOf: map[lentUse]float64{}}
+		sc := &scene{ep: &episode{onset: onset}, onset: onset, from: onset, to: onset + int64(rng.IntN(80)) - 10, usualOf: map[lentUse]float64{}}
 		for second := onset - 300; second < onset; second += 1 + int64(rng.IntN(2)) {
 			sc.usual = append(sc.usual, second)
 		}

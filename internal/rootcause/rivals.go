@@ -32,7 +32,7 @@ func (e *Engine) surge(sc *scene) scored {
 		Name: "request_rate", Value: sc.rate.after, Unit: "{request}/s",
 		Sentence: fmt.Sprintf("%s gets %.0f requests per second, usually %.0f", sc.v.id.Service, sc.rate.after, sc.rate.before),
 	}
-	if crowd := sc.crowd(); crowd > surgeRatio {
+	if crowd := e.crowd(sc); crowd > surgeRatio {
 		s.add(Evidence{
 			Name: "crowd", Value: crowd, Unit: "1", Term: TermCrowd, Strength: clamp01(math.Log2(crowd)),
 			Sentence: fmt.Sprintf("%.1f times as many sessions are at work, and as many requests are done as usual", crowd),
@@ -119,7 +119,7 @@ func (e *Engine) upstream(sc *scene, candidates []scored) scored {
 	}
 	s.add(Evidence{
 		Name: "nothing_waits", Value: 1, Unit: "1", Term: TermNothingWaits, Strength: 1,
-		Sentence: fmt.Sprintf("nothing on the host explains it: no workload uses more and %s waits for no resource", sc.v.id.Service),
+		Sentence: fmt.Sprintf("nothing on the host explains it: no workload uses much more and %s waits for no resource", sc.v.id.Service),
 	})
 	return s
 }

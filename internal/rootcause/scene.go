@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/otel-culprit/culprit/internal/fact"
 )
@@ -224,7 +223,7 @@ func (sc *scene) measureWaits() {
 	sc.waits[SharedSpace] = sc.spaceWait()
 	sc.waits[SharedNetwork] = sc.links()
 	sc.fromHosts()
-	sc.waits[SharedLock] = sc.lockWait(sc.starved)
+	sc.waits[SharedLock] = sc.lockWait("", sc.starved)
 	for _, w := range sc.waits {
 		sc.waitsKnown = sc.waitsKnown || w.sentence != ""
 	}
@@ -293,8 +292,7 @@ func (sc *scene) ownGroups(h *host, resource string) []stalled {
 		if w.host != h || w.key.unit == "" {
 			continue
 		}
-		// What is described may be in a group within that of the unit.
-		for path := w.cgroup; len(path) > 1; path = path[:max(0, strings.LastIndexByte(path, '/'))] {
+		for path := range w.groups() {
 			if what := (stalled{path, resource}); h.pressure[what] != nil {
 				groups = append(groups, what)
 				break

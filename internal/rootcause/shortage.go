@@ -62,9 +62,6 @@ type paged struct {
 
 func (sc *scene) paging(of func(*paging) *series) (most paged, known bool) {
 	look := func(p *paging, own bool) {
-		if p == nil {
-			return
-		}
 		s := sc.shift(of(p).at, 256e3)
 		if !known || s.after-s.before > most.after-most.before {
 			most, known = paged{s, own}, true
@@ -72,14 +69,22 @@ func (sc *scene) paging(of func(*paging) *series) (most paged, known bool) {
 	}
 	for _, h := range sc.hosts {
 		for _, w := range sc.owners {
-			if w.host == h && w.key.unit != "" {
-				look(h.paging[w.cgroup], true)
+			if w.host != h || w.key.unit == "" {
+				continue
+			}
+			for path := range w.groups() {
+				if p := h.paging[path]; p != nil {
+					look(p, true)
+					break
+				}
 			}
 		}
 	}
 	if !known {
 		for _, h := range sc.hosts {
-			look(h.paging[""], false)
+			if p := h.paging[""]; p != nil {
+				look(p, false)
+			}
 		}
 	}
 	return most, known
@@ -153,7 +158,7 @@ func (e *Engine) spaceTakers(sc *scene) []scored {
 		c.workload = w
 		c.add(Evidence{
 			Name: "share", Value: wrote / all, Unit: "1", Term: TermShare, Strength: clamp01(wrote / all),
-			Sentence: fmt.Sprintf("%s wrote %s while %s ran full, %s of all that was written", w.id.Name, bytes(wrote), f.mountpoint, percent(wrote/all)),
+			Sentence: fmt.Sprintf("%s wrote %s while %s ran full, %s of all that was written; to which file system is not told", w.id.Name, bytes(wrote), f.mountpoint, percent(wrote/all)),
 		})
 		lead := sc.onset - f.to
 		c.add(Evidence{

@@ -37,7 +37,7 @@ func (sc *scene) slow(name string, d *disk) (Evidence, bool) {
 	}
 	return Evidence{
 		Name: "slow_disk", Value: after, Unit: "s", Term: TermSlowDisk, Strength: clamp01(more / math.Ln2 / 4),
-		Sentence: fmt.Sprintf("operations of %s take %s, usually %s, though it moves no more bytes", name, duration(after), duration(before)),
+		Sentence: fmt.Sprintf("operations of %s take %s, usually %s, though it hardly moves more bytes", name, duration(after), duration(before)),
 	}, true
 }
 

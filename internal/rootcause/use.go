@@ -12,7 +12,7 @@ type use struct {
 // newUse has room for all that is asked of a use, from the first usual second to
 // after the recovery.
 func (e *Engine) newUse(sc *scene) *use {
-	first := sc.onset - e.p.OnsetWithin
+	first := min(sc.onset-e.p.OnsetWithin, sc.since())
 	if len(sc.usual) > 0 {
 		first = min(first, sc.usual[0])
 	}

@@ -218,7 +218,7 @@ func (e *Engine) judge(v *victim, at time.Time) []Event {
 	}
 	ep.signal = s
 	if now.Bout > ep.lastBad+int64(3*now.Coarse) { // shorter pauses are not told apart
-		v.past = append(v.past, period{ep.bout, ep.lastBad + e.p.BeforeGap})
+		v.bad(period{ep.bout, ep.lastBad + e.p.BeforeGap}, at)
 		ep.bout = now.Bout
 	}
 	ep.lastBad = max(ep.lastBad, now.BadAt)
@@ -226,6 +226,11 @@ func (e *Engine) judge(v *victim, at time.Time) []Event {
 		ep.worst = max(ep.worst, now.Latency)
 	}
 	return e.tell(v, at, now.Bad)
+}
+
+// bad notes a bad time that is over, for as long as anything reaches back to it.
+func (v *victim) bad(p period, at time.Time) {
+	v.past = slices.DeleteFunc(append(v.past, p), func(p period) bool { return p.to < at.Unix()-2*window })
 }
 
 func (e *Engine) open(v *victim, s *signal, at time.Time) []Event {
@@ -371,8 +376,7 @@ func (e *Engine) close(v *victim, at time.Time, reason Reason) []Event {
 		}
 	}
 	v.episode = nil
-	v.past = append(v.past, period{ep.bout, ep.lastBad + e.p.BeforeGap})
-	v.past = slices.DeleteFunc(v.past, func(p period) bool { return p.to < at.Unix()-2*window })
+	v.bad(period{ep.bout, ep.lastBad + e.p.BeforeGap}, at)
 	return events
 }
 
