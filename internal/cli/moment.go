@@ -86,7 +86,7 @@ func (c covered) parse(text string) (at time.Time, ok bool) {
 		}
 		return c.from.Add(after), true
 	}
-	for _, layout := range []string{time.RFC3339, time.DateTime} {
+	for _, layout := range []string{time.RFC3339, time.DateTime, "2006-01-02 15:04", "2006-01-02T15:04:05", "2006-01-02T15:04"} {
 		if whole, err := time.ParseInLocation(layout, text, time.Local); err == nil {
 			return whole, true
 		}

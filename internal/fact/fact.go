@@ -320,7 +320,8 @@ type Mark struct {
 	Text string
 }
 
-// Recalled gives an engine what it had learned before it was started anew.
+// Recalled begins a run: it gives an engine what had been learned before it was
+// started, and all else that it saw before is of another run.
 type Recalled struct {
 	At    time.Time
 	State []byte // JSON, as the engine's Remember gave it

@@ -28,15 +28,14 @@ func (p Provenance) String() string {
 	if p.How == "" {
 		return "where they come from is not said"
 	}
-	fittedOn := "fitted on nothing"
-	if len(p.Sets) > 0 {
-		sets := make([]string, 0, len(p.Sets))
-		for _, s := range p.Sets {
-			sets = append(sets, s.String())
-		}
-		fittedOn = "fitted on " + strings.Join(sets, ", ")
+	if len(p.Sets) == 0 {
+		return fmt.Sprintf("%s, %s", p.How, p.Date)
 	}
-	return fmt.Sprintf("%s, %s, %s", p.How, p.Date, fittedOn)
+	sets := make([]string, 0, len(p.Sets))
+	for _, s := range p.Sets {
+		sets = append(sets, s.String())
+	}
+	return fmt.Sprintf("%s, %s, fitted on %s", p.How, p.Date, strings.Join(sets, ", "))
 }
 
 // String is such as "lab (420 cases: brier 0.04, top1 0.96)".

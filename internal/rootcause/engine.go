@@ -28,7 +28,8 @@ var (
 // depends only on the facts before it; memory stays within Params. Not
 // guaranteed: that facts which arrive long after their time are still weighed.
 type Engine struct {
-	p        Params
+	given    Params
+	p        Params // with what facts say of services
 	catalog  *catalog.Catalog
 	hosts    []*host // in the order in which they were first seen
 	byHost   map[string]*host
@@ -61,12 +62,13 @@ type pidOf struct {
 
 // New is an engine that has seen nothing. The catalogue is only read.
 func New(p Params, c *catalog.Catalog) *Engine {
+	given := p
 	services, objectives := map[string][]string{}, map[string]float64{}
 	maps.Copy(services, p.Services) // they are changed by facts
 	maps.Copy(objectives, p.Objectives)
 	p.Services, p.Objectives = services, objectives
 	return &Engine{
-		p: p, catalog: c, byHost: map[string]*host{}, serving: map[pidOf]served{}, recorded: map[subject]*record{},
+		given: given, p: p, catalog: c, byHost: map[string]*host{}, serving: map[pidOf]served{}, recorded: map[subject]*record{},
 		windows: backup.NewTracker(p.BackupGrace, time.Duration(p.Before)*time.Second, p.MaxWindows),
 	}
 }
@@ -165,7 +167,7 @@ func (e *Engine) observe(f fact.Fact) error {
 	case fact.Service:
 		return e.service(f)
 	case fact.Recalled:
-		return e.Recall(f.State)
+		return e.restart(f.State)
 	case fact.Mark:
 		return nil
 	default:

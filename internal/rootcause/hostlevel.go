@@ -102,7 +102,7 @@ func (sc *scene) fromHosts() {
 		}
 	}
 	if w := &sc.waits[SharedNetwork]; w.sentence == "" && l.links.before+l.links.after > 0 {
-		floor := smallest[SharedNetwork]
+		const floor = 1e6 // bytes per second: less fills no link
 		more := math.Log2((l.links.after + floor) / (l.links.before*sc.served + floor))
 		*w = wait{
 			indirect: true,

@@ -133,6 +133,18 @@ func (e *Engine) Recall(state []byte) error {
 	return nil
 }
 
+// restart begins anew with what an earlier run had learned: what the runs before
+// saw in the same journal is not what this one sees. An error changes nothing.
+func (e *Engine) restart(state []byte) error {
+	fresh := New(e.given, e.catalog)
+	fresh.now, fresh.swept = e.now, e.swept
+	if err := fresh.Recall(state); err != nil {
+		return err
+	}
+	*e = *fresh
+	return nil
+}
+
 // fits is whether there is room for all victims.
 func (e *Engine) fits(list []baseline) error {
 	known := map[Victim]bool{}

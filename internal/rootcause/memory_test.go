@@ -269,3 +269,20 @@ func BenchmarkRemember(b *testing.B) {
 	}
 	b.ReportMetric(float64(size), "bytes")
 }
+
+// A journal that goes on over a restart replays as the two runs that it was.
+func TestWhatARunBeforeSawIsNotSeen(t *testing.T) {
+	before, after := newWorld(5), newWorld(6)
+	before.jobs = []job{{pid: 500, command: "tar", args: strings.Fields("tar -cJf b.txz /srv"), from: 50, to: 400, cpu: 0.5}}
+	before.latency = during(250, 400, 0.010, 0.100)
+	after.start = before.start.Add(410 * time.Second)
+	after.jobs = []job{{pid: 500, command: "tar", args: strings.Fields("tar -cJf b.txz /srv"), from: 200, to: 260, cpu: 0.5}}
+	after.latency, after.runDelay = during(200, 260, 0.010, 0.100), during(200, 260, 0.15, 0.7)
+	first := newEngine(t, nil)
+	run(t, first, before.facts(400))
+	begin := []fact.Fact{fact.Tick{At: after.start}, fact.Recalled{At: after.start, State: []byte(remember(t, first))}}
+	second := append(begin, after.facts(400)...)
+	alone := run(t, newEngine(t, nil), second)
+	require.NotEmpty(t, verdicts(alone))
+	require.Equal(t, alone, run(t, first, second))
+}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/otel-culprit/culprit/internal/fact"
 )
 
 // Names of the capabilities that remedies ask for; the receiver tells them.
@@ -47,19 +49,38 @@ func (e *Engine) remedies(sc *scene, top scored) []Remedy {
 	return list
 }
 
-// livePID is a process of the workload to act on: the leader of its job, else
-// the oldest number among its members.
-func (w *workload) livePID() int64 {
-	var lowest int64
-	for p := range w.members {
-		if p.PID == w.id.PID {
-			return p.PID
+// actsOn is a process of the workload to act on: that of a backup tool, else the
+// leader of the job, else the lowest number among its members. A job's processes
+// may be in several groups, and its leader a shell that only waits.
+func (w *workload) actsOn() fact.Described {
+	var best fact.Described
+	var bestRank int
+	for m := range w.members {
+		p := w.host.byPID[m.PID]
+		if p == nil {
+			continue
 		}
-		if lowest == 0 || p.PID < lowest {
-			lowest = p.PID
+		rank := 1
+		switch {
+		case p.tool != "":
+			rank = 3
+		case m.PID == w.id.PID:
+			rank = 2
+		}
+		if rank > bestRank || rank == bestRank && m.PID < best.Process.PID {
+			best, bestRank = p.described, rank
 		}
 	}
-	return lowest
+	return best
+}
+
+// livePID is the PID of the process to act on.
+func (w *workload) livePID() int64 { return cmp.Or(w.actsOn().Process.PID, w.id.PID) }
+
+// liveGroup is the process group to act on.
+func (w *workload) liveGroup() int64 {
+	d := w.actsOn()
+	return cmp.Or(d.Group, d.Process.PID, w.key.group)
 }
 
 func order(w Works) int {
@@ -146,7 +167,7 @@ func cpuRemedies(sc *scene, w *workload) []Remedy {
 		Title:   "lower the priority of its whole session",
 		Command: fmt.Sprintf("echo 19 > /proc/%d/autogroup", w.livePID()),
 	}
-	nice := Remedy{Title: "lower its priority", Command: fmt.Sprintf("renice -n 19 -g %d", w.key.group)}
+	nice := Remedy{Title: "lower its priority", Command: fmt.Sprintf("renice -n 19 -g %d", w.liveGroup())}
 	switch {
 	case !told:
 		session.Why, nice.Why = "whether sched_autogroup is on is not known", "works unless sched_autogroup is on"
@@ -167,7 +188,7 @@ func cpuRemedies(sc *scene, w *workload) []Remedy {
 	if h.can[canCPUv1] {
 		list = append(list, Remedy{
 			Title: "give it the smallest share of the CPU (root)", Works: DoesWork, Why: "this host has the cgroup v1 cpu controller",
-			Command: fmt.Sprintf("mkdir -p /sys/fs/cgroup/cpu/throttled && echo 2 > /sys/fs/cgroup/cpu/throttled/cpu.shares && for p in $(pgrep -g %d); do echo $p > /sys/fs/cgroup/cpu/throttled/cgroup.procs; done", w.key.group),
+			Command: fmt.Sprintf("mkdir -p /sys/fs/cgroup/cpu/throttled && echo 2 > /sys/fs/cgroup/cpu/throttled/cpu.shares && for p in $(pgrep -g %d); do echo $p > /sys/fs/cgroup/cpu/throttled/cgroup.procs; done", w.liveGroup()),
 		})
 	}
 	return list
@@ -179,7 +200,7 @@ func diskRemedies(w *workload) []Remedy {
 		return unitRemedy(w, canIOv2, "IOReadBandwidthMax='/ 10M' IOWriteBandwidthMax='/ 10M'", "limits what it reads and writes")
 	}
 	idle := Remedy{
-		Title: "use the disk only when nobody else does", Command: fmt.Sprintf("ionice -c 3 -P %d", w.key.group),
+		Title: "use the disk only when nobody else does", Command: fmt.Sprintf("ionice -c 3 -P %d", w.liveGroup()),
 		Works: DoesNotWork, Why: "only the BFQ I/O scheduler heeds it, and no disk here uses BFQ",
 	}
 	if h.can[canBFQ] {
@@ -190,7 +211,7 @@ func diskRemedies(w *workload) []Remedy {
 		list = append(list, Remedy{
 			Title:   "limit its reading to 10 MB/s (root)",
 			Why:     "this host has the cgroup v1 blkio controller; put the disk's MAJ:MIN from lsblk in",
-			Command: fmt.Sprintf("mkdir -p /sys/fs/cgroup/blkio/throttled && echo 'MAJ:MIN 10000000' > /sys/fs/cgroup/blkio/throttled/blkio.throttle.read_bps_device && for p in $(pgrep -g %d); do echo $p > /sys/fs/cgroup/blkio/throttled/cgroup.procs; done", w.key.group),
+			Command: fmt.Sprintf("mkdir -p /sys/fs/cgroup/blkio/throttled && echo 'MAJ:MIN 10000000' > /sys/fs/cgroup/blkio/throttled/blkio.throttle.read_bps_device && for p in $(pgrep -g %d); do echo $p > /sys/fs/cgroup/blkio/throttled/cgroup.procs; done", w.liveGroup()),
 		})
 	}
 	return list

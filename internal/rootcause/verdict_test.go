@@ -226,3 +226,36 @@ func TestALongBackupStaysChargedToItsEnd(t *testing.T) {
 		require.Equal(t, 2, windows, "opened once, closed once")
 	}
 }
+
+// The leader of a job may be a shell that only waits, and its tar in a group of its
+// own: what is done must reach tar.
+func TestARemedyActsOnTheToolAndNotOnTheShellThatStartedIt(t *testing.T) {
+	w := newWorld(8)
+	w.jobs = []job{{pid: 500, command: "tar", args: strings.Fields("tar -cJf b.txz /srv"), from: 120, to: 200, cpu: 0.5}}
+	w.latency, w.runDelay = during(120, 200, 0.010, 0.100), during(120, 200, 0.15, 0.7)
+	told := fact.Workload{Type: "job", Name: "tar", PID: 400}
+	var facts []fact.Fact
+	for _, f := range w.facts(300) {
+		switch d := f.(type) {
+		case fact.Described:
+			if d.Process.PID == 500 {
+				shell := fact.Described{At: d.At, Process: w.process(400), Group: 400, Session: 400, Command: "bash", Workload: told}
+				facts = append(facts, shell)
+				d.Workload, d.Group, d.Session = told, 499, 400
+				f = d
+			}
+		default:
+		}
+		facts = append(facts, f)
+	}
+	last := verdicts(run(t, newEngine(t, nil), facts))
+	require.NotEmpty(t, last)
+	var commands []string
+	for _, r := range last[0].Remedies {
+		commands = append(commands, r.Command)
+	}
+	all := strings.Join(commands, "\n")
+	require.Contains(t, all, "/proc/500/autogroup")
+	require.Contains(t, all, "-g 499")
+	require.NotContains(t, all, "400")
+}

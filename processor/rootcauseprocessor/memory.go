@@ -151,28 +151,43 @@ func (k *keeper) stop(ctx context.Context) error {
 	return nil
 }
 
-// recall tells the engine what an earlier run had learned.
+// recall tells the engine what an earlier run had learned, or that there is
+// nothing: a journal must know where a run begins.
 func (rt *runtime) recall(ctx context.Context, now time.Time) {
 	rt.remembered = now
-	if rt.keeper == nil {
-		return
-	}
-	if found := rt.keeper.found; len(found) > 0 {
-		f := fact.Recalled{At: now, State: found}
-		if _, err := rt.engine.Step(f); err != nil {
+	if rt.keeper != nil && len(rt.keeper.found) > 0 {
+		found := fact.Recalled{At: now, State: rt.keeper.found}
+		if _, err := rt.engine.Step(found); err != nil {
 			rt.log.Warn("What an earlier run had learned cannot be used, so all is learned anew and will be written over it. "+
 				"To keep it, stop the collector and start the program that wrote it; else there is nothing to do",
 				zap.Stringer("storage", rt.keeper.id), zap.String("key", memoryKey), zap.Error(err))
 		} else {
-			rt.counters.fact(f, nil)
-			rt.record(ctx, f, carried{f})
+			rt.log.Info("What an earlier run had learned is known again", zap.Stringer("storage", rt.keeper.id), zap.Int("bytes", len(found.State)))
+			rt.counters.fact(found, nil)
+			rt.record(ctx, found, carried{found})
+			rt.keep()
+			return
 		}
+	}
+	if nothing, err := rt.engine.Remember(); err == nil && rt.recorder != nil {
+		begin := fact.Recalled{At: now, State: nothing}
+		if _, err := rt.engine.Step(begin); err == nil {
+			rt.record(ctx, begin)
+		}
+	}
+	rt.keep()
+}
+
+// keep begins to write down what the engine learns from here on.
+func (rt *runtime) keep() {
+	if rt.keeper == nil {
+		return
 	}
 	known, err := rt.engine.Remember()
 	if err != nil {
 		rt.log.Error("What was learned cannot be told", zap.Error(err))
 	}
-	rt.keeper.start(known) //nolint:contextcheck // it outlives the context of the engine
+	rt.keeper.start(known)
 }
 
 // remember hands on what the engine has learned, from time to time and at the end.
