@@ -40,7 +40,8 @@ func newFit(s streams) *cobra.Command {
 		Long: "fit asks the engine about recorded incidents of known cause, finds the weights and the temperature\n" +
 			"that would have answered best, and writes a file for --params. The scores that it prints are of cases\n" +
 			"that were held out: the incidents of one culprit are never fitted and scored at once.\n" +
-			"What the incidents cannot teach keeps its start.",
+			"What the incidents cannot teach keeps its start. top1 is of all suspects here, \"unknown\" among them;\n" +
+			"what a set's own question is, and how much better it is answered, tells culprit eval --params.",
 		Example: "  culprit fit ./incidents --out fitted.yaml\n  culprit eval ./others --params fitted.yaml",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {

@@ -15,6 +15,12 @@ import (
 // nothingWrong is the cause of a night without an incident.
 const nothingWrong = "none"
 
+// nightCauses are the causes that a journal may be said to have.
+var nightCauses = []string{
+	nothingWrong, string(rootcause.Contention), string(rootcause.TrafficSurge), string(rootcause.OwnWork),
+	string(rootcause.FaultyDisk), string(rootcause.Upstream), string(rootcause.UnknownCause),
+}
+
 // earlyBy is by how many seconds an episode may open before the told onset and be
 // of it: whoever wrote the onset down looked at another clock.
 const earlyBy = 10

@@ -201,6 +201,9 @@ func readCases(path string) ([]caseLine, error) {
 		if name := c.recording(); !filepath.IsLocal(name) {
 			return nil, fmt.Errorf("%s:%d: %q must be within the folder", path, n, name)
 		}
+		if c.Journal != "" && !slices.Contains(nightCauses, c.Truth.Cause) {
+			return nil, fmt.Errorf("%s:%d: truth.cause %q is none of %s", path, n, c.Truth.Cause, strings.Join(nightCauses, ", "))
+		}
 		list = append(list, c)
 	}
 	if err := lines.Err(); err != nil {

@@ -2,6 +2,7 @@ package rootcause_test
 
 import (
 	"fmt"
+	"slices"
 	"math"
 	"strconv"
 	"strings"
@@ -281,7 +282,7 @@ func TestWhatARunBeforeSawIsNotSeen(t *testing.T) {
 	first := newEngine(t, nil)
 	run(t, first, before.facts(400))
 	begin := []fact.Fact{fact.Tick{At: after.start}, fact.Recalled{At: after.start, State: []byte(remember(t, first))}}
-	second := append(begin, after.facts(400)...)
+	second := slices.Concat(begin, after.facts(400))
 	alone := run(t, newEngine(t, nil), second)
 	require.NotEmpty(t, verdicts(alone))
 	require.Equal(t, alone, run(t, first, second))

@@ -157,17 +157,17 @@ func (rt *runtime) recall(ctx context.Context, now time.Time) {
 	rt.remembered = now
 	if rt.keeper != nil && len(rt.keeper.found) > 0 {
 		found := fact.Recalled{At: now, State: rt.keeper.found}
-		if _, err := rt.engine.Step(found); err != nil {
-			rt.log.Warn("What an earlier run had learned cannot be used, so all is learned anew and will be written over it. "+
-				"To keep it, stop the collector and start the program that wrote it; else there is nothing to do",
-				zap.Stringer("storage", rt.keeper.id), zap.String("key", memoryKey), zap.Error(err))
-		} else {
+		_, err := rt.engine.Step(found)
+		if err == nil {
 			rt.log.Info("What an earlier run had learned is known again", zap.Stringer("storage", rt.keeper.id), zap.Int("bytes", len(found.State)))
 			rt.counters.fact(found, nil)
 			rt.record(ctx, found, carried{found})
-			rt.keep()
+			rt.keep() //nolint:contextcheck // it outlives the context of the engine
 			return
 		}
+		rt.log.Warn("What an earlier run had learned cannot be used, so all is learned anew and will be written over it. "+
+			"To keep it, stop the collector and start the program that wrote it; else there is nothing to do",
+			zap.Stringer("storage", rt.keeper.id), zap.String("key", memoryKey), zap.Error(err))
 	}
 	if nothing, err := rt.engine.Remember(); err == nil && rt.recorder != nil {
 		begin := fact.Recalled{At: now, State: nothing}
@@ -175,7 +175,7 @@ func (rt *runtime) recall(ctx context.Context, now time.Time) {
 			rt.record(ctx, begin)
 		}
 	}
-	rt.keep()
+	rt.keep() //nolint:contextcheck // it outlives the context of the engine
 }
 
 // keep begins to write down what the engine learns from here on.
