@@ -2,8 +2,8 @@ package rootcause_test
 
 import (
 	"fmt"
-	"slices"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
