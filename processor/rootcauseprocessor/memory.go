@@ -53,7 +53,7 @@ func openKeeper(ctx context.Context, rt *runtime, host component.Host) (*keeper,
 	}
 	client, err := opener.GetClient(ctx, component.KindProcessor, rt.id, "")
 	if err != nil {
-		return nil, fmt.Errorf("storage: open %q: %w", id, err)
+		return nil, fmt.Errorf("storage: open %q: %w; another collector may hold it: give each a directory of its own that it can write to", id, err)
 	}
 	found, err := client.Get(ctx, memoryKey)
 	if err != nil {

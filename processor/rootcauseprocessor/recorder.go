@@ -25,7 +25,7 @@ type recorder struct {
 func startRecorder(cfg *JournalConfig, limit int, counters *counters) (*recorder, error) {
 	file, err := journal.OpenFile(cfg.Path, cfg.MaxSizeMiB<<20)
 	if err != nil {
-		return nil, fmt.Errorf("journal.path: %w", err)
+		return nil, fmt.Errorf("journal.path: %w; its folder must be there, and this user must be able to write to it", err)
 	}
 	r := &recorder{
 		file: file, queue: newQueue(limit), counters: counters,
