@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/otel-culprit/culprit/internal/backup"
+	"github.com/otel-culprit/culprit/internal/fact"
 )
 
 // clearedUnder is the probability under which a backup that ran is cleared,
@@ -149,8 +150,11 @@ func (e *Engine) missing(sc *scene) []string {
 	blind, all, networked := 0, 0, false
 	for _, h := range sc.hosts {
 		networked = networked || h.networked
-		all += len(h.workloads)
 		for _, w := range h.workloads {
+			if w.used[fact.CPU] == nil {
+				continue // it did nothing
+			}
+			all++
 			if w.blind {
 				blind++
 			}
