@@ -34,7 +34,7 @@ const (
 
 // State is what the signal has learned. It has no bins if that is nothing.
 func (s *Signal) State() State {
-	state := State{Until: s.baseline.until, Rate: rounded(s.usual), Seconds: s.learned}
+	state := State{Until: s.baseline.until, Rate: FiveDigits(s.usual), Seconds: s.learned}
 	unit := s.baseline.unit(s.baseline.until)
 	for i, h := range s.baseline.bins {
 		if h == nil {
@@ -62,15 +62,15 @@ func (h *histogram) state(unit float64) (bin Bin, ok bool) {
 	if last < 0 {
 		return Bin{}, false
 	}
-	bin.MaxRate = rounded(h.maxRate)
+	bin.MaxRate = FiveDigits(h.maxRate)
 	for _, c := range h.counts[bin.First : last+1] {
-		bin.Weights = append(bin.Weights, rounded(c/unit))
+		bin.Weights = append(bin.Weights, FiveDigits(c/unit))
 	}
 	return bin, true
 }
 
-// rounded keeps five digits, so that a state stays short.
-func rounded(x float64) float64 {
+// FiveDigits rounds to so many significant digits, so that a state stays short.
+func FiveDigits(x float64) float64 {
 	short, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 5, 64), 64) // what FormatFloat writes can be parsed
 	return short
 }

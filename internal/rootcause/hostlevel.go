@@ -34,20 +34,22 @@ func (sc *scene) levels() (l levels, known bool) {
 	if !known {
 		return l, false
 	}
-	sum := func(of func(*host, int64) float64) func(int64) float64 {
-		return func(second int64) (sum float64) {
-			for _, h := range sc.hosts {
-				sum += of(h, second)
-			}
-			return sum
-		}
-	}
-	l.busy = sc.shift(sum(func(h *host, s int64) float64 { return h.busy.at(s) }), idleCPU*l.cores)
-	l.iowait = sc.shift(sum(func(h *host, s int64) float64 { return h.iowait.at(s) }), idleWait)
-	l.disk = sc.shift(sum((*host).diskBusy), idleBusy)
-	l.moved = sc.shift(sum((*host).diskMoved), smallest[SharedDisk])
-	l.links = sc.shift(sum((*host).linksMoved), smallest[SharedNetwork])
+	l.busy = sc.shift(sc.onHosts(func(h *host, s int64) float64 { return h.busy.at(s) }), idleCPU*l.cores)
+	l.iowait = sc.shift(sc.onHosts(func(h *host, s int64) float64 { return h.iowait.at(s) }), idleWait)
+	l.disk = sc.shift(sc.onHosts((*host).diskBusy), idleBusy)
+	l.moved = sc.shift(sc.onHosts((*host).diskMoved), smallest[SharedDisk])
+	l.links = sc.shift(sc.onHosts((*host).linksMoved), smallest[SharedNetwork])
 	return l, true
+}
+
+// onHosts is the sum of a quantity over the hosts of the scene.
+func (sc *scene) onHosts(of func(*host, int64) float64) func(second int64) float64 {
+	return func(second int64) (sum float64) {
+		for _, h := range sc.hosts {
+			sum += of(h, second)
+		}
+		return sum
+	}
 }
 
 func (h *host) diskBusy(second int64) (sum float64) {
@@ -106,12 +108,7 @@ func (sc *scene) fromHosts() {
 		more := math.Log2((l.links.after + floor) / (l.links.before*sc.served + floor))
 		*w = wait{
 			indirect: true,
-			strength: clamp01(more/3) * (1 - clamp01(sc.follows(SharedNetwork, func(second int64) (sum float64) {
-				for _, h := range sc.hosts {
-					sum += h.linksMoved(second)
-				}
-				return sum
-			}))),
+			strength: clamp01(more/3) * (1 - clamp01(sc.follows(SharedNetwork, sc.onHosts((*host).linksMoved)))),
 			sentence: fmt.Sprintf("the interfaces moved %s, usually %s, with %s of the usual requests done",
 				SharedNetwork.amount(l.links.after), SharedNetwork.amount(l.links.before), percent(sc.served)),
 		}

@@ -23,10 +23,11 @@ func (e *Engine) locksOf(sc *scene) []*locks {
 	return list
 }
 
-// lockWait tells of the databases on a host, or of all if it is empty, how many more of a database's sessions wait for each other: of
-// those that usually do not, the part that does now. Sessions also wait for one
-// that is held up by something else, so that a host that fell idle altogether
-// speaks against a lock.
+// lockWait tells how many more of a database's sessions wait for each other: of
+// those that usually do not, the part that does now. It looks at the databases on
+// a host, or at all if that is empty. Sessions also wait for one that is held up
+// by something else, so that a host that fell idle altogether, by so much as
+// starved says, speaks against a lock.
 func (sc *scene) lockWait(on string, starved float64) wait {
 	var most wait
 	for _, l := range sc.locks {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/otel-culprit/culprit/internal/latency"
@@ -112,16 +111,11 @@ func (e *Engine) rememberRuns(room int) ([]runs, error) {
 
 // rounded is a trial with five digits, which are enough.
 func (t trial) rounded() trial {
-	t.Excess, t.Bad = fiveDigits(t.Excess), fiveDigits(t.Bad)
+	t.Excess, t.Bad = latency.FiveDigits(t.Excess), latency.FiveDigits(t.Bad)
 	for r := range t.Used {
-		t.Used[r] = fiveDigits(t.Used[r])
+		t.Used[r] = latency.FiveDigits(t.Used[r])
 	}
 	return t
-}
-
-func fiveDigits(x float64) float64 {
-	short, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 5, 64), 64) // what FormatFloat writes can be parsed
-	return short
 }
 
 // recallRuns adds what was remembered; of a run that is known already, what saw
@@ -202,7 +196,7 @@ func (h *hours) remember() []quiet {
 	var list []quiet
 	for i, hour := range h.of {
 		if hour.Sec > 0 {
-			list = append(list, quiet{Hour: i, Excess: fiveDigits(hour.Excess), Sec: math.Round(hour.Sec)})
+			list = append(list, quiet{Hour: i, Excess: latency.FiveDigits(hour.Excess), Sec: math.Round(hour.Sec)})
 		}
 	}
 	return list

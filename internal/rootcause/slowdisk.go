@@ -30,7 +30,7 @@ func (sc *scene) slow(name string, d *disk) (Evidence, bool) {
 	if moved := sc.shift(d.bytes.at, smallest[SharedDisk]); moved.ratio(smallest[SharedDisk]) > 1.3 && moved.after-moved.before > smallest[SharedDisk] {
 		return Evidence{}, false
 	}
-	before, after := d.await(sc.usual), d.await(span(sc.from, sc.to))
+	before, after := d.await(sc.usual), d.await(sc.v.seconds(sc.from, sc.to, false))
 	more, deviations := sc.unexplained(d)
 	if after < noticed || more < math.Ln2 || deviations < 3 {
 		return Evidence{}, false
@@ -129,14 +129,6 @@ func (f *fit) solve() [3]float64 {
 }
 
 func dot(w, x [3]float64) float64 { return w[0]*x[0] + w[1]*x[1] + w[2]*x[2] }
-
-func span(from, to int64) []int64 {
-	var list []int64
-	for second := from; second <= to; second++ {
-		list = append(list, second)
-	}
-	return list
-}
 
 // await is the mean time of an operation in the given seconds; zero if there
 // was none.
