@@ -1,6 +1,12 @@
 package scenario
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Kind says whether a backup is to blame in a scenario.
 type Kind string
@@ -8,8 +14,23 @@ type Kind string
 // The kinds.
 const (
 	Guilty   Kind = "guilty"   // the suspect of the truth slows the site down
-	Innocent Kind = "innocent" // whatever slows the site down is no backup, or nothing does
+	Innocent Kind = "innocent" // what slows the site down is no backup, or nothing does
 )
+
+// Nothing is the cause of a run in which nothing is wrong.
+const Nothing = "none"
+
+// Contention is the cause of a run in which a job takes what the site needs.
+const Contention = "contention"
+
+// Seconds is a duration as files have it.
+type Seconds float64
+
+// Duration is the same for Go.
+func (s Seconds) Duration() time.Duration { return time.Duration(float64(s) * float64(time.Second)) }
+
+// usualAfter is how long a run goes on after the trouble.
+const usualAfter = Seconds(6)
 
 // Plan is everything that one run of a scenario does, with every number decided.
 // Its form is that of the scenario's file.
@@ -31,10 +52,13 @@ type Plan struct {
 type Truth struct {
 	// Cause is contention, traffic_surge, own_work, faulty_disk, upstream, or
 	// none if nothing is wrong.
-	Cause    string `yaml:"cause"`
-	Suspect  string `yaml:"suspect"`  // the tool or command to be named; empty unless Cause is contention
-	Resource string `yaml:"resource"` // cpu, disk, network, memory, page_cache, disk_space, lock; empty if any will do
-	// Accomplices are as guilty as the suspect: naming any of them is right.
+	Cause string `yaml:"cause"`
+	// Suspect is the job to be named; empty unless Cause is contention.
+	Suspect string `yaml:"suspect"`
+	// Resource is cpu, disk, network, memory, page_cache, disk_space or lock;
+	// empty if any will do.
+	Resource string `yaml:"resource"`
+	// Accomplices are jobs as guilty as the suspect: naming any of them is right.
 	Accomplices []string `yaml:"accomplices"`
 	// Innocent are jobs that must not be blamed.
 	Innocent []string `yaml:"innocent"`
@@ -42,16 +66,17 @@ type Truth struct {
 
 // Times says how long the parts of a run last.
 type Times struct {
-	Learn  time.Duration `yaml:"learn"`  // nothing is wrong
-	During time.Duration `yaml:"during"` // the trouble
-	After  time.Duration `yaml:"after"`  // it has ended
+	Learn  Seconds `yaml:"learn"`  // nothing is wrong
+	During Seconds `yaml:"during"` // the trouble
+	After  Seconds `yaml:"after"`  // it has ended
 }
 
 // Host is what is made for a run and undone after it.
 type Host struct {
 	Disk    *Disk    `yaml:"disk"`    // a small file system of its own
 	Network *Network `yaml:"network"` // a network of its own with a slow link
-	// MemoryMiB bounds the memory of the site and the jobs together, page cache included; zero for no bound.
+	// MemoryMiB bounds the memory of the site and the jobs together, page cache
+	// included; zero for no bound.
 	MemoryMiB int `yaml:"memory_mib"`
 	// OneCPU makes the site and the jobs share one CPU.
 	OneCPU bool `yaml:"one_cpu"`
@@ -60,14 +85,17 @@ type Host struct {
 // Disk is a file system on a block device of its own.
 type Disk struct {
 	SizeMiB int `yaml:"size_mib"`
-	// Rates bound what the site and the jobs take from the device together, in MB/s; zero for no bound.
+	// The rates bound what the site and the jobs take from the device together;
+	// zero for no bound.
 	ReadMBps  float64 `yaml:"read_mbps"`
 	WriteMBps float64 `yaml:"write_mbps"`
-	// Faulty makes a device that can be slowed, paused and made to fail; it has no rates.
+	// Faulty makes a device that can be slowed, paused and made to fail; it has
+	// no rates.
 	Faulty bool `yaml:"faulty"`
 }
 
-// Network is a network namespace in which the site runs, with one link.
+// Network is a network namespace in which the site and the jobs run, with one
+// link to the outside.
 type Network struct {
 	Mbps     float64 `yaml:"mbps"`      // of the link, from the site outwards
 	QueueKiB int     `yaml:"queue_kib"` // of its queue
@@ -75,17 +103,20 @@ type Network struct {
 
 // Site is the web site and its visitors.
 type Site struct {
-	Server string  `yaml:"server"` // go, nginx or database (a Go site before PostgreSQL)
+	Server string  `yaml:"server"` // go, or nginx
 	Rate   float64 `yaml:"rate"`   // requests per second
 	CPUms  float64 `yaml:"cpu_ms"` // CPU time of a request
-	// Files of FileKiB each are there; a request reads one of them, from the page cache if Cached.
+	// Files of FileKiB each are there; a request reads one of them, from the page
+	// cache if Cached, else from the disk.
 	Files   int  `yaml:"files"`
 	FileKiB int  `yaml:"file_kib"`
 	Cached  bool `yaml:"cached"`
 	BodyKiB int  `yaml:"body_kib"` // of an answer
-	// Orders says when a request's order is made durable: not at all (empty), "batched", or "each" before the answer.
+	// Orders says when a request's order is made durable: not at all (empty),
+	// "batched", or "each" before the answer.
 	Orders string `yaml:"orders"`
-	// Query is what a request asks the database: read, write, or nothing (empty).
+	// Query is what a request asks a PostgreSQL server: "read", "write", or
+	// nothing (empty).
 	Query string `yaml:"query"`
 	// Upstream makes each request ask another service.
 	Upstream bool `yaml:"upstream"`
@@ -93,34 +124,109 @@ type Site struct {
 
 // Data is what backups save.
 type Data struct {
-	Files   int `yaml:"files"`
-	FileKiB int `yaml:"file_kib"`
-	// Kind is random (incompressible) or text (compressible).
-	Kind string `yaml:"kind"`
-	Rows int    `yaml:"rows"` // of the database's large table
+	Files   int    `yaml:"files"`
+	FileKiB int    `yaml:"file_kib"`
+	Kind    string `yaml:"kind"` // random, or text that can be compressed
+	Rows    int    `yaml:"rows"` // of the database, about 1 KiB each
 }
 
 // Job is a program that runs beside the site.
 type Job struct {
-	Name    string        `yaml:"name"`    // as in the truth: the tool
-	Run     string        `yaml:"run"`     // for sh -c, with the variables of the stage
-	Prepare string        `yaml:"prepare"` // the same, run to its end before the run begins
-	Start   time.Duration `yaml:"start"`   // counted from the onset, may be negative
-	Repeat  bool          `yaml:"repeat"`  // begins again when it ends before the trouble does
-	// Elsewhere keeps it off the site's CPU, disk and memory.
+	Name string `yaml:"name"` // as a verdict should call it
+	// Run is a shell script. A job that is one program begins with exec. The
+	// variables DATA, OUT, WWW, PEER and the PG ones of psql are set.
+	Run     string `yaml:"run"`
+	Prepare string `yaml:"prepare"` // the same, run to its end before the site is watched
+	// Start is counted from the onset and may be negative.
+	Start Seconds `yaml:"start"`
+	// Repeat lets it begin again when it ends before the trouble does.
+	Repeat bool `yaml:"repeat"`
+	// Elsewhere keeps it off the site's CPU.
 	Elsewhere bool `yaml:"elsewhere"`
-	// Rates of its own, in MB/s on the site's disk; zero for none.
+	// The rates are bounds of its own on the site's disk; zero for none.
 	ReadMBps  float64 `yaml:"read_mbps"`
 	WriteMBps float64 `yaml:"write_mbps"`
 }
 
-// Change is something that happens to the site at the onset and is undone when
-// the trouble ends.
+// Change is something that happens to the site and is undone when the trouble
+// ends.
 type Change struct {
-	// What is load (Value: factor), disk_rate (factor), disk_delay (ms a request),
-	// disk_pause, disk_errors, upstream_delay (ms), gc_pause (ms a second),
-	// lock (ms a time, 30 a second), allocate (MiB a request).
-	What  string        `yaml:"what"`
-	Value float64       `yaml:"value"`
-	Start time.Duration `yaml:"start"` // counted from the onset
+	What  string  `yaml:"what"`
+	Value float64 `yaml:"value"` // in the unit that What says
+	Start Seconds `yaml:"start"` // counted from the onset
 }
+
+// What can change, and the unit of its value.
+const (
+	Visitors      = "visitors"       // as many times
+	DiskRate      = "disk_rate"      // as many times, less than 1
+	DiskDelay     = "disk_delay"     // ms in which nothing moves, of each 40 ms more
+	DiskPause     = "disk_pause"     // nothing moves at all
+	DiskErrors    = "disk_errors"    // every request to the disk fails
+	UpstreamDelay = "upstream_delay" // ms of an answer of the other service
+	GCPause       = "gc_pause"       // ms of each second
+	AppLock       = "app_lock"       // ms, 30 times a second
+	Allocate      = "allocate"       // MiB for each request
+)
+
+var changes = []string{Visitors, DiskRate, DiskDelay, DiskPause, DiskErrors, UpstreamDelay, GCPause, AppLock, Allocate}
+
+// Length is how long the watched part of a run lasts.
+func (p Plan) Length() time.Duration {
+	return (p.Times.Learn + p.Times.During + p.Times.After).Duration()
+}
+
+// check finds what makes no sense.
+func (p Plan) check() error {
+	var errs []error
+	report := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	oneOf := func(key, value string, known ...string) {
+		if !slices.Contains(known, value) {
+			report("%s is %q: use one of %s", key, value, strings.Join(known, ", "))
+		}
+	}
+	if p.Summary == "" {
+		report("summary is missing: say in a line what happens")
+	}
+	oneOf("kind", string(p.Kind), string(Guilty), string(Innocent))
+	oneOf("truth.cause", p.Truth.Cause, Contention, "traffic_surge", "own_work", "faulty_disk", "upstream", Nothing)
+	oneOf("truth.resource", p.Truth.Resource, "", "cpu", "disk", "network", "memory", "page_cache", "disk_space", "lock")
+	oneOf("site.server", p.Site.Server, "go", "nginx")
+	oneOf("site.orders", p.Site.Orders, "", "batched", "each")
+	oneOf("site.query", p.Site.Query, "", "read", "write")
+	oneOf("data.kind", p.Data.Kind, "", "random", "text")
+	if (p.Truth.Cause == Contention) != (p.Truth.Suspect != "") {
+		report("truth.suspect must be given if truth.cause is contention, and only then")
+	}
+	if p.Site.Rate <= 0 {
+		report("site.rate must be more than 0 requests per second")
+	}
+	names := make([]string, 0, len(p.Jobs))
+	for i, j := range p.Jobs {
+		if j.Name == "" || j.Run == "" || strings.ContainsAny(j.Name, "/ \n") {
+			report("jobs[%d] must have a name without blanks and something to run", i)
+		}
+		if j.Start < -p.Times.Learn {
+			report("jobs[%d].start is before the run", i)
+		}
+		names = append(names, j.Name)
+	}
+	blamed := slices.Concat([]string{p.Truth.Suspect}, p.Truth.Accomplices, p.Truth.Innocent)
+	for _, name := range blamed {
+		if name != "" && !slices.Contains(names, name) {
+			report("truth speaks of %s, which is no job", name)
+		}
+	}
+	for i, c := range p.Changes {
+		oneOf(fmt.Sprintf("changes[%d].what", i), c.What, changes...)
+	}
+	if t := p.Length() + preparing; t > longest {
+		report("a run would take %v, more than %v", t, longest)
+	}
+	return errors.Join(errs...)
+}
+
+const (
+	longest   = 90 * time.Second // of a run
+	preparing = 12 * time.Second // of that, to make and undo the stage
+)
