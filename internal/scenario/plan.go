@@ -128,6 +128,8 @@ type Data struct {
 	FileKiB int    `yaml:"file_kib"`
 	Kind    string `yaml:"kind"` // random, or text that can be compressed
 	Rows    int    `yaml:"rows"` // of the database, about 1 KiB each
+	// Elsewhere keeps it off the site's disk.
+	Elsewhere bool `yaml:"elsewhere"`
 }
 
 // Job is a program that runs beside the site.
@@ -159,8 +161,7 @@ type Change struct {
 // What can change, and the unit of its value.
 const (
 	Visitors      = "visitors"       // as many times
-	DiskRate      = "disk_rate"      // as many times, less than 1
-	DiskDelay     = "disk_delay"     // ms in which nothing moves, of each 40 ms more
+	DiskDelay     = "disk_delay"     // ms in which nothing moves; then it works for DiskWorks
 	DiskPause     = "disk_pause"     // nothing moves at all
 	DiskErrors    = "disk_errors"    // every request to the disk fails
 	UpstreamDelay = "upstream_delay" // ms of an answer of the other service
@@ -169,7 +170,10 @@ const (
 	Allocate      = "allocate"       // MiB for each request
 )
 
-var changes = []string{Visitors, DiskRate, DiskDelay, DiskPause, DiskErrors, UpstreamDelay, GCPause, AppLock, Allocate}
+// DiskWorks is for how many ms a slow disk works in between.
+const DiskWorks = 40
+
+var changes = []string{Visitors, DiskDelay, DiskPause, DiskErrors, UpstreamDelay, GCPause, AppLock, Allocate}
 
 // Length is how long the watched part of a run lasts.
 func (p Plan) Length() time.Duration {
