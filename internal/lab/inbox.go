@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,6 +138,13 @@ func (b *inbox) since(t time.Time) []finding {
 		}
 	}
 	return out
+}
+
+// until gives all verdicts received before a time.
+func (b *inbox) until(t time.Time) []finding {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(b.verdicts), func(f finding) bool { return f.received.After(t) })
 }
 
 // openNow counts the backups and the episodes that are open.

@@ -39,6 +39,7 @@ type Plan struct {
 	Seed    uint64   `yaml:"-"`
 	Summary string   `yaml:"summary"` // one line: what happens
 	Kind    Kind     `yaml:"kind"`
+	Needs   []string `yaml:"needs"` // programs that must be installed
 	Truth   Truth    `yaml:"truth"`
 	Times   Times    `yaml:"times"`
 	Host    Host     `yaml:"host"`
