@@ -83,21 +83,32 @@ func writeDemoPage(ctx context.Context, journal, html string, truth []lab.Truth)
 	return writePage(ctx, journals(journal), html, report.Input{Title: "A backup, a surge, and who was to blame", Acts: acts, Engine: with.engine})
 }
 
-// newSite is the demo's web site, a process of its own so that it can be
+// newSite is the web site of the demo and the lab, a process of its own so that it can be
 // watched and pinned.
 func newSite() *cobra.Command {
-	var cfg lab.SiteConfig
+	cfg := lab.DefaultSite()
 	cmd := &cobra.Command{
 		Use:    "lab-site",
-		Short:  "Run the demo's web site",
+		Short:  "Run the lab's web site",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE:   func(cmd *cobra.Command, _ []string) error { return lab.Site(cmd.Context(), cfg) },
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&cfg.Addr, "addr", "127.0.0.1:0", "where to listen")
-	flags.StringVar(&cfg.Dir, "dir", "", "directory for the site's files")
-	flags.StringVar(&cfg.OTLPEndpoint, "otlp-endpoint", "", "URL of the OTLP/HTTP receiver for the site's metrics")
+	cfg.Flags(cmd.Flags())
+	return cmd
+}
+
+// newUpstream is the service that the lab's site asks, a process of its own.
+func newUpstream() *cobra.Command {
+	var addr string
+	cmd := &cobra.Command{
+		Use:    "lab-upstream",
+		Short:  "Run the service that the lab's web site asks",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE:   func(cmd *cobra.Command, _ []string) error { return lab.Upstream(cmd.Context(), addr) },
+	}
+	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:0", "where to listen")
 	return cmd
 }
 

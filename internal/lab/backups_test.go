@@ -32,7 +32,7 @@ func TestTheHeavyBackupIsABackup(t *testing.T) {
 	c, err := findCompressor()
 	require.NoError(t, err)
 	dir := t.TempDir()
-	require.NoError(t, writeDataSet(t.Context(), filepath.Join(dir, "srv"), 4))
+	require.NoError(t, dataSet{files: 1, fileKiB: 4 << 10, kind: textData, seed: 2}.write(t.Context(), filepath.Join(dir, "srv")))
 	argv, _, err := heavyBackup(dir, c)
 	require.NoError(t, err)
 	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type child struct {
 	name string
 	cmd  *exec.Cmd
 	log  string        // file with what it wrote
+	ends unix.Signal   // asks it to end
 	done chan struct{} // closed when it ended
 	err  error         // how; valid after done
 }
@@ -31,10 +33,38 @@ type child struct {
 type spec struct {
 	name string // for messages
 	argv []string
-	env  []string // added to this process's own
-	cpus unix.CPUSet
-	log  string // file for its output
+	env  []string    // added to this process's own
+	cpus unix.CPUSet // none for this process's own
+	log  string      // file for its output
+	dir  string      // that it works in; empty for this process's own
+	// wrap puts commands before the program that take it elsewhere, such as to a
+	// control group or a network; nil for none. They must exec what they are given.
+	wrap func(argv []string) []string
+	as   *account    // who runs it, inside of wrap, which may need root; nil for this process's own
+	ends unix.Signal // asks it to end, in place of SIGTERM
 }
+
+// account is a user that a program runs as.
+type account struct{ uid, gid uint32 }
+
+// command is the whole of what is executed.
+func (s spec) command() []string {
+	argv := s.argv
+	if s.as != nil {
+		// The kernel forgets whose death ends a process when its user changes.
+		argv = append([]string{
+			"setpriv", fmt.Sprint("--reuid=", s.as.uid), fmt.Sprint("--regid=", s.as.gid), "--clear-groups",
+			fmt.Sprint("--pdeathsig=", int(s.orphaned())), "--",
+		}, argv...)
+	}
+	if s.wrap != nil {
+		argv = s.wrap(argv)
+	}
+	return argv
+}
+
+// orphaned is the signal for a child whose parent was killed.
+func (s spec) orphaned() unix.Signal { return cmp.Or(s.ends, unix.SIGKILL) }
 
 // start starts a child. It is ended by stop, at the latest when ctx ends.
 func start(ctx context.Context, s spec) (*child, error) {
@@ -42,17 +72,20 @@ func start(ctx context.Context, s spec) (*child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the log of %s: %w", s.name, err)
 	}
-	defer func() { _ = log.Close() }()                        // the child has its own descriptor
-	cmd := exec.CommandContext(ctx, s.argv[0], s.argv[1:]...) //nolint:gosec // programs of the demo's own plan
+	defer func() { _ = log.Close() }() // the child has its own descriptor
+	argv := s.command()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // programs of the lab's own plan
+	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGTERM) }
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: s.orphaned()}
+	ends := cmp.Or(s.ends, unix.SIGTERM)
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, ends) }
 	cmd.WaitDelay = patience
 	if err := startOn(cmd, s.cpus); err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.name, err)
 	}
-	c := &child{name: s.name, cmd: cmd, log: s.log, done: make(chan struct{})}
+	c := &child{name: s.name, cmd: cmd, log: s.log, ends: ends, done: make(chan struct{})}
 	go func() {
 		c.err = cmd.Wait()
 		close(c.done)
@@ -67,7 +100,7 @@ func (c *child) stop() {
 	select {
 	case <-c.done:
 	default:
-		c.signal(unix.SIGTERM)
+		c.signal(c.ends)
 		select {
 		case <-c.done:
 		case <-time.After(patience):

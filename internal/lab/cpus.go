@@ -39,9 +39,13 @@ func splitCPUs() (cpuSplit, error) {
 	return s, nil
 }
 
-// startOn starts a command on the given CPUs. A child inherits them from the
+// startOn starts a command on the given CPUs, or on this process's own if there
+// are none. A child inherits them from the
 // thread that forks it, so that all of its own threads stay on them.
 func startOn(cmd *exec.Cmd, cpus unix.CPUSet) error {
+	if cpus.Count() == 0 {
+		return cmd.Start()
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var own unix.CPUSet

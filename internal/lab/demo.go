@@ -178,7 +178,8 @@ func (d *demo) prepare(ctx context.Context) (heavy backup, err error) {
 	if d.cpus.shared {
 		d.screen.block("There is only one CPU: everything shares it, and the figures are rough.")
 	}
-	if err = writeDataSet(ctx, filepath.Join(d.dir, "srv"), d.plan.DataSet); err != nil {
+	set := dataSet{files: d.plan.DataSet / 4, fileKiB: 4 << 10, kind: textData, seed: 2}
+	if err = set.write(ctx, filepath.Join(d.dir, "srv")); err != nil {
 		return heavy, err
 	}
 	heavy.argv, heavy.line, err = heavyBackup(d.dir, compressor)

@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -23,6 +22,7 @@ const (
 // planned time of a request.
 type Load struct {
 	base   string
+	path   func(item uint64) string
 	client *http.Client
 	random *rand.Rand // used by Run alone
 
@@ -41,22 +41,30 @@ type visit struct {
 }
 
 // NewLoad makes a load on the site at base, such as http://127.0.0.1:8080,
-// which must be on the loopback interface. The same seed gives the same plan.
+// which must be on the loopback interface or in the lab's own network. The same
+// seed gives the same plan.
 func NewLoad(base string, seed uint64) (*Load, error) {
 	u, err := url.Parse(base)
 	if err != nil {
 		return nil, fmt.Errorf("site to load: %w", err)
 	}
-	if err := mustBeLoopback(u.Host); err != nil {
+	if err := mustBeOurs(u.Host); err != nil {
 		return nil, fmt.Errorf("site to load: %w", err)
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: maxUnfinished}
 	return &Load{
 		base:   strings.TrimSuffix(base, "/"),
+		path:   func(item uint64) string { return "/item/" + strconv.FormatUint(item, 10) },
 		client: &http.Client{Transport: transport, Timeout: visitorTimeout},
 		random: rand.New(rand.NewPCG(seed, seed)), //nolint:gosec // the plan must be the same each time
 		rates:  make(chan float64),
 	}, nil
+}
+
+// askFiles makes visitors ask for the files of a data set that the site serves as
+// they are, in place of /item/{id}. It must be called before Run.
+func (l *Load) askFiles(set dataSet) {
+	l.path = func(item uint64) string { return "/" + fileName(int(item%uint64(set.files))) } //nolint:gosec // a file's number
 }
 
 // SetRate changes the mean number of requests per second while Run runs; it
@@ -127,22 +135,11 @@ func (l *Load) end(number int, planned time.Time, err error) {
 }
 
 func (l *Load) ask(ctx context.Context, item uint64) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.base+"/item/"+strconv.FormatUint(item, 10), http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.base+l.path(item), http.NoBody)
 	if err != nil {
 		return err
 	}
-	resp, err := l.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }() // read only
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the site answered %s", resp.Status)
-	}
-	return nil
+	return get(l.client, req)
 }
 
 // Stats sums up the requests that were planned from one time until another.

@@ -2,11 +2,8 @@ package lab
 
 import (
 	"context"
-	"io"
 	"math"
 	"net/http"
-	"net/http/httptest"
-	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,10 +120,10 @@ func TestStats(t *testing.T) {
 		{planned: at(3), took: 30 * time.Millisecond, failed: true},
 		{planned: at(4), took: 500 * time.Millisecond},
 	}
-	require.Equal(t, Stats{Offered: 3, Unfinished: 1, Failed: 1, Rate: 1, P50: 30, P95: 8000}, statsOf(visits, at(1), at(4), at(10)))
+	require.Equal(t, Stats{Offered: 3, Unfinished: 1, Failed: 1, Rate: 1, P50: 30, P95: 8000, P99: 8000}, statsOf(visits, at(1), at(4), at(10)))
 	none := statsOf(visits, at(5), at(6), at(10))
 	require.Zero(t, none.Offered)
-	require.True(t, math.IsNaN(none.P50) && math.IsNaN(none.P95))
+	require.True(t, math.IsNaN(none.P50) && math.IsNaN(none.P95) && math.IsNaN(none.P99))
 	require.Zero(t, statsOf(visits, at(3), at(1), at(10)).Rate)
 }
 
@@ -137,52 +134,4 @@ func TestQuantileIsTheNearestRank(t *testing.T) {
 	require.InDelta(t, 1, quantile(values, 0), 0)
 	require.InDelta(t, 10, quantile(values, 1), 0)
 	require.InDelta(t, 3, quantile([]float64{3}, 0.5), 0)
-}
-
-func TestSiteServesAndTells(t *testing.T) {
-	told := make(chan []byte, 16)
-	otlp := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		select {
-		case told <- body:
-		default:
-		}
-	}))
-	defer otlp.Close()
-	ports, err := freePorts(t.Context(), 1)
-	require.NoError(t, err)
-	addr := "127.0.0.1:" + strconv.Itoa(ports[0])
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	dir := t.TempDir()
-	go func() { done <- Site(ctx, SiteConfig{Addr: addr, Dir: dir, OTLPEndpoint: otlp.URL}) }()
-	require.NoError(t, await(ctx, 10*time.Second, listening(addr)))
-	get := func(path string) (int, int) {
-		resp, failed := http.Get("http://" + addr + path)
-		require.NoError(t, failed)
-		defer func() { _ = resp.Body.Close() }()
-		body, failed := io.ReadAll(resp.Body)
-		require.NoError(t, failed)
-		return resp.StatusCode, len(body)
-	}
-	before, err := cpuOf(ctx, "http://"+addr)
-	require.NoError(t, err)
-	for range 20 {
-		status, length := get("/item/12345678901234567890")
-		require.Equal(t, http.StatusOK, status)
-		require.Equal(t, 2048, length)
-	}
-	after, err := cpuOf(ctx, "http://"+addr)
-	require.NoError(t, err)
-	require.InDelta(t, 20*0.005, after-before, 0.08, "each takes about 5 ms of CPU")
-	status, _ := get("/item/none")
-	require.Equal(t, http.StatusNotFound, status)
-	require.Contains(t, string(<-told), "http.server.request.duration")
-	cancel()
-	require.NoError(t, <-done)
-}
-
-func TestSiteStaysOnTheLoopback(t *testing.T) {
-	err := Site(t.Context(), SiteConfig{Addr: "0.0.0.0:0", Dir: t.TempDir()})
-	require.ErrorContains(t, err, `address must be on the loopback interface, such as 127.0.0.1:8080, not "0.0.0.0:0"`)
 }

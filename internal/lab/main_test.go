@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/spf13/pflag"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -26,14 +28,14 @@ func play(m *testing.M) (status int) {
 	var err error
 	switch {
 	case os.Args[1] == "lab-site":
-		flags := flag.NewFlagSet("lab-site", flag.ExitOnError)
-		var cfg SiteConfig
-		flags.StringVar(&cfg.Addr, "addr", "", "")
-		flags.StringVar(&cfg.Dir, "dir", "", "")
-		flags.StringVar(&cfg.OTLPEndpoint, "otlp-endpoint", "", "")
+		flags := pflag.NewFlagSet("lab-site", pflag.ExitOnError)
+		cfg := DefaultSite()
+		cfg.Flags(flags)
 		if err = flags.Parse(os.Args[2:]); err == nil {
 			err = Site(ctx, cfg)
 		}
+	case os.Args[1] == "lab-upstream":
+		err = Upstream(ctx, os.Args[2])
 	case strings.HasPrefix(os.Args[1], "--config="):
 		err = oracle(ctx)
 	default:

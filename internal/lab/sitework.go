@@ -5,6 +5,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,46 +16,219 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sys/unix"
 )
 
 const (
-	siteFiles    = 64
-	siteFileSize = 64 << 10
-	commitEvery  = 250 * time.Millisecond
-	slice        = time.Millisecond // of CPU, between chances for other requests
+	slice           = time.Millisecond // of CPU, between chances for other requests
+	siteConnections = 20               // to the database
 )
+
+// errUpstream is an upstream that does not answer as it should.
+var errUpstream = errors.New("the upstream failed")
+
+// step is a part of what a request does.
+type step func(ctx context.Context, item uint64) error
 
 // siteWork is what a request costs.
 type siteWork struct {
-	files  []string
+	steps    []step
+	body     []byte
+	troubles *troubles
+
+	cfg    SiteConfig
 	rounds int // of the hash in one slice
 	slices int // in one request
+	pool   *pgxpool.Pool
+	items  uint64 // rows of the table item
+	client *http.Client
 
-	orders *os.File
-	mu     sync.Mutex
-	noted  []byte // not yet durable
+	running sync.WaitGroup
+	undo    []func()
 }
 
-func newSiteWork(dir string, cpu time.Duration) (*siteWork, error) {
-	w := &siteWork{slices: max(1, int(cpu/slice))}
-	content := newGenerator(1).bytes(siteFileSize)
-	for i := range siteFiles {
-		name := filepath.Join(dir, fmt.Sprintf("item-%02d", i))
-		if err := writeDurably(name, content); err != nil {
+// newSiteWork prepares the work; what it runs beside ends with ctx.
+func newSiteWork(ctx context.Context, cfg SiteConfig, telemetry *siteTelemetry) (_ *siteWork, err error) {
+	w := &siteWork{cfg: cfg, troubles: newTroubles(), body: newGenerator(1).text(cfg.BodyKiB << 10)}
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
+	if cfg.Files > 0 {
+		if err := (dataSet{files: cfg.Files, fileKiB: cfg.FileKiB, kind: textData, seed: 1}).write(ctx, cfg.Dir); err != nil {
 			return nil, err
 		}
-		w.files = append(w.files, name)
+		w.steps = append(w.steps, w.read)
 	}
-	orders, err := os.OpenFile(filepath.Join(dir, "orders"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600) //nolint:gosec // the site is told its directory
-	if err != nil {
-		return nil, fmt.Errorf("open the site's orders: %w", err)
+	if cfg.Work > 0 {
+		w.slices = int((cfg.Work + slice - 1) / slice)
+		if w.rounds, err = calibrate(cfg.Work / time.Duration(w.slices)); err != nil {
+			return nil, err
+		}
+		w.steps = append(w.steps, w.compute)
 	}
-	w.orders = orders
-	if w.rounds, err = calibrate(slice); err != nil {
-		return nil, errors.Join(err, orders.Close())
+	if cfg.Query != "" {
+		if err := w.connect(ctx); err != nil {
+			return nil, err
+		}
 	}
+	if cfg.Upstream != "" {
+		w.steps = append(w.steps, w.call)
+		w.client = &http.Client{Transport: telemetry.transport(dialling(cfg.UpstreamAddr)), Timeout: visitorTimeout}
+		w.undo = append(w.undo, w.client.CloseIdleConnections)
+	}
+	if cfg.Orders != "" {
+		if err := w.takeOrders(ctx); err != nil {
+			return nil, err
+		}
+	}
+	w.running.Go(func() { w.troubles.pause(ctx) })
+	w.running.Go(func() { w.troubles.lock(ctx) })
 	return w, nil
+}
+
+// close releases everything once ctx has ended.
+func (w *siteWork) close() {
+	w.running.Wait()
+	for _, undo := range w.undo {
+		undo()
+	}
+}
+
+func (w *siteWork) takeOrders(ctx context.Context) error {
+	book, err := openOrders(w.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	w.undo = append(w.undo, book.close)
+	if w.cfg.Orders == ordersEach {
+		w.steps = append(w.steps, book.place)
+		return nil
+	}
+	w.steps = append(w.steps, book.note)
+	w.running.Go(func() { book.commit(ctx) })
+	return nil
+}
+
+func (w *siteWork) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+	item, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+	if err != nil {
+		http.Error(out, "no such item", http.StatusNotFound)
+		return
+	}
+	w.troubles.begin(r.Context())
+	for _, next := range w.steps {
+		if err := next(r.Context(), item); err != nil {
+			http.Error(out, err.Error(), statusOf(err))
+			return
+		}
+		w.troubles.stand(r.Context())
+	}
+	_, _ = out.Write(w.body) // whoever asked has gone
+}
+
+// statusOf is how the site says that a step failed.
+func statusOf(err error) int {
+	switch {
+	case errors.Is(err, unix.ENOSPC):
+		return http.StatusServiceUnavailable
+	case errors.Is(err, errUpstream):
+		return http.StatusBadGateway
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// read reads a file, from storage unless it may come from the page cache.
+func (w *siteWork) read(_ context.Context, item uint64) error {
+	f, err := os.Open(filepath.Join(w.cfg.Dir, fileName(int(item%uint64(w.cfg.Files))))) //nolint:gosec // one of the files that newSiteWork made
+	if err != nil {
+		return fmt.Errorf("open an item: %w", err)
+	}
+	defer func() { _ = f.Close() }() // read only
+	if !w.cfg.Cached {
+		forget(f)
+	}
+	if _, err := f.ReadAt(make([]byte, w.cfg.FileKiB<<10), 0); err != nil {
+		return fmt.Errorf("read an item: %w", err)
+	}
+	return nil
+}
+
+// compute uses the CPU.
+func (w *siteWork) compute(ctx context.Context, _ uint64) error {
+	for range w.slices {
+		hash(w.rounds)
+		// Requests take turns, so that the time a request waits for a CPU lies
+		// within its measured duration and not before it.
+		runtime.Gosched()
+		w.troubles.stand(ctx)
+	}
+	return nil
+}
+
+// connect makes requests ask the database.
+func (w *siteWork) connect(ctx context.Context) error {
+	config, err := pgxpool.ParseConfig("") // the variables say it
+	if err != nil {
+		return fmt.Errorf("the variables for the database: %w", err)
+	}
+	config.MaxConns = siteConnections
+	if w.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return fmt.Errorf("connect with the database: %w", err)
+	}
+	w.undo = append(w.undo, w.pool.Close)
+	if err := w.pool.QueryRow(ctx, "SELECT max(id) FROM item").Scan(&w.items); err != nil {
+		return fmt.Errorf("count the rows of the database's table item: %w", err)
+	}
+	w.steps = append(w.steps, w.query)
+	return nil
+}
+
+// query reads or changes a row. Visitors ask for items at random; which row an
+// item has need not be the same each time.
+func (w *siteWork) query(ctx context.Context, _ uint64) error {
+	id := int64(1 + rand.Uint64N(w.items)) //nolint:gosec // a row, no secret; the table has fewer rows than that
+	if w.cfg.Query == queryWrite {
+		if _, err := w.pool.Exec(ctx, "UPDATE item SET stock = stock - 1 WHERE id = $1", id); err != nil {
+			return fmt.Errorf("change an item: %w", err)
+		}
+		return nil
+	}
+	var (
+		stock  int
+		filler string
+	)
+	if err := w.pool.QueryRow(ctx, "SELECT stock, filler FROM item WHERE id = $1", id).Scan(&stock, &filler); err != nil {
+		return fmt.Errorf("look up an item: %w", err)
+	}
+	return nil
+}
+
+// dialling makes connections to addr, whatever the name; to the name if it is
+// empty.
+func dialling(addr string) *http.Transport {
+	transport := &http.Transport{MaxIdleConnsPerHost: maxUnfinished}
+	if addr != "" {
+		transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}
+	}
+	return transport
+}
+
+// call asks the upstream.
+func (w *siteWork) call(ctx context.Context, _ uint64) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.cfg.Upstream, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUpstream, err)
+	}
+	if err := get(w.client, req); err != nil {
+		return fmt.Errorf("%w: %w", errUpstream, err)
+	}
+	return nil
 }
 
 // calibrate finds how many rounds of the hash cost that much CPU time here. It
@@ -76,90 +252,27 @@ func calibrate(want time.Duration) (int, error) {
 }
 
 // hash computes for a while.
-func hash(rounds int) byte {
+func hash(rounds int) {
 	var block [4096]byte
 	for range rounds {
 		sum := sha256.Sum256(block[:])
 		copy(block[:], sum[:])
 	}
-	return block[0]
+	runtime.KeepAlive(&block)
 }
 
-func (w *siteWork) ServeHTTP(out http.ResponseWriter, r *http.Request) {
-	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+// get asks and reads the whole answer, which must be a good one.
+func get(client *http.Client, req *http.Request) error {
+	resp, err := client.Do(req) //nolint:gosec // only ever to addresses of the lab
 	if err != nil {
-		http.Error(out, "no such item", http.StatusNotFound)
-		return
+		return err
 	}
-	content, err := readUncached(w.files[id%uint64(len(w.files))])
-	if err != nil {
-		http.Error(out, err.Error(), http.StatusInternalServerError)
-		return
+	defer func() { _ = resp.Body.Close() }() // read only
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return err
 	}
-	for range w.slices {
-		content[0] ^= hash(w.rounds)
-		// Requests take turns, so that the time a request waits for a CPU lies
-		// within its measured duration and not before it.
-		runtime.Gosched()
-	}
-	w.mu.Lock()
-	w.noted = fmt.Appendf(w.noted, "item %d\n", id)
-	w.mu.Unlock()
-	_, _ = out.Write(content[:2048]) // whoever asked has gone
-}
-
-// commitOrders makes the orders durable, many at a time.
-func (w *siteWork) commitOrders(ctx context.Context) {
-	ticker := time.NewTicker(commitEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		w.mu.Lock()
-		batch := w.noted
-		w.noted = nil
-		w.mu.Unlock()
-		if len(batch) == 0 {
-			continue
-		}
-		if _, err := w.orders.Write(batch); err != nil {
-			return // closed, or the disk is full: the site goes on
-		}
-		if err := w.orders.Sync(); err != nil {
-			return
-		}
-	}
-}
-
-func (w *siteWork) close() { _ = w.orders.Close() } // every batch was synced
-
-// readUncached reads a file from storage and not from the page cache, where the
-// file system lets it be dropped.
-func readUncached(name string) ([]byte, error) {
-	f, err := os.Open(name) //nolint:gosec // one of the files that newSiteWork made
-	if err != nil {
-		return nil, fmt.Errorf("open an item: %w", err)
-	}
-	defer func() { _ = f.Close() }() // read only
-	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
-	content := make([]byte, siteFileSize)
-	if _, err := f.ReadAt(content, 0); err != nil {
-		return nil, fmt.Errorf("read an item: %w", err)
-	}
-	return content, nil
-}
-
-func writeDurably(name string, content []byte) error {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // in a directory of the demo
-	if err != nil {
-		return fmt.Errorf("make a file of the demo: %w", err)
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write a file of the demo: %w", err)
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", req.URL.Host, resp.Status)
 	}
 	return nil
 }

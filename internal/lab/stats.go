@@ -13,7 +13,8 @@ type Stats struct {
 	Unfinished int     // of them, without an answer yet
 	Failed     int     // of them, with an error
 	Rate       float64 // planned per second
-	P50, P95   float64 // milliseconds; an unfinished request counts with its age; NaN if none was planned
+	// Milliseconds; an unfinished request counts with its age; NaN if none was planned.
+	P50, P95, P99 float64
 }
 
 // statsOf sums up the visits planned in [from, until), as it stands at now.
@@ -42,7 +43,7 @@ func statsOf(visits []visit, from, until, now time.Time) Stats {
 		s.Rate = float64(s.Offered) / span
 	}
 	slices.Sort(took)
-	s.P50, s.P95 = quantile(took, 0.5), quantile(took, 0.95)
+	s.P50, s.P95, s.P99 = quantile(took, 0.5), quantile(took, 0.95), quantile(took, 0.99)
 	return s
 }
 
