@@ -148,3 +148,10 @@ func (l *Load) Stats(from, until time.Time) Stats {
 	defer l.mu.Unlock()
 	return statsOf(l.visits, from, until, time.Now())
 }
+
+// slowFrom finds when visits began to take so many milliseconds.
+func (l *Load) slowFrom(from, until time.Time, bad float64) (at time.Time, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slowFrom(l.visits, from, until, time.Now(), bad)
+}

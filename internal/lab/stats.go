@@ -29,15 +29,13 @@ func statsOf(visits []visit, from, until, now time.Time) Stats {
 			break
 		}
 		s.Offered++
-		duration := v.took
-		if duration < 0 {
+		if v.took < 0 {
 			s.Unfinished++
-			duration = now.Sub(v.planned)
 		}
 		if v.failed {
 			s.Failed++
 		}
-		took = append(took, float64(duration)/float64(time.Millisecond))
+		took = append(took, v.milliseconds(now))
 	}
 	if span := until.Sub(from).Seconds(); span > 0 {
 		s.Rate = float64(s.Offered) / span
@@ -55,4 +53,30 @@ func quantile(sorted []float64, q float64) float64 {
 	}
 	rank := int(math.Ceil(q * float64(len(sorted))))
 	return sorted[min(max(rank, 1), len(sorted))-1]
+}
+
+// symptomOver is the time over which a p95 must be bad to be a symptom.
+const symptomOver = 2 * time.Second
+
+// slowFrom finds the first visit planned in [from, until) that took the given
+// milliseconds or more, at the head of a time in which the p95 was as bad.
+func slowFrom(visits []visit, from, until, now time.Time, bad float64) (at time.Time, ok bool) {
+	for _, v := range visits {
+		if v.planned.Before(from) || !v.planned.Before(until) || v.milliseconds(now) < bad {
+			continue
+		}
+		if statsOf(visits, v.planned, v.planned.Add(symptomOver), now).P95 >= bad {
+			return v.planned, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// milliseconds that a visit took, or its age while it is not finished.
+func (v visit) milliseconds(now time.Time) float64 {
+	took := v.took
+	if took < 0 {
+		took = now.Sub(v.planned)
+	}
+	return float64(took) / float64(time.Millisecond)
 }

@@ -30,7 +30,7 @@ type Seconds float64
 func (s Seconds) Duration() time.Duration { return time.Duration(float64(s) * float64(time.Second)) }
 
 // usualAfter is how long a run goes on after the trouble.
-const usualAfter = Seconds(6)
+const usualAfter = Seconds(4)
 
 // Plan is everything that one run of a scenario does, with every number decided.
 // Its form is that of the scenario's file.
