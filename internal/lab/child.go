@@ -141,3 +141,26 @@ func (c *child) watch(ctx context.Context, fail context.CancelCauseFunc) {
 		}
 	}
 }
+
+// ready waits until try succeeds; a child that ended before will not.
+func (c *child) ready(ctx context.Context, atMost time.Duration, try func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-c.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := await(ctx, atMost, try)
+	select {
+	case <-c.done:
+		return c.failure()
+	default:
+	}
+	if err != nil {
+		return fmt.Errorf("%s does not come up: %w", c.name, err)
+	}
+	return nil
+}
