@@ -54,7 +54,7 @@ func (s spec) command() []string {
 		// The kernel forgets whose death ends a process when its user changes.
 		argv = append([]string{
 			"setpriv", fmt.Sprint("--reuid=", s.as.uid), fmt.Sprint("--regid=", s.as.gid), "--clear-groups",
-			fmt.Sprint("--pdeathsig=", int(s.orphaned())), "--",
+			"--pdeathsig=" + unix.SignalName(s.orphaned()), "--",
 		}, argv...)
 	}
 	if s.wrap != nil {

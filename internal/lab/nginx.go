@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,12 +48,19 @@ func startNginx(ctx context.Context, cfg nginxConfig) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.ready(ctx, 20*time.Second, listening(cfg.addr)); err != nil {
+	// It writes its number when it has its address, which another may have too.
+	up := func(context.Context) error {
+		_, missing := os.Stat(cfg.pidFile())
+		return missing
+	}
+	if err := c.ready(ctx, 20*time.Second, up); err != nil {
 		c.stop()
 		return nil, err
 	}
 	return c, nil
 }
+
+func (cfg nginxConfig) pidFile() string { return filepath.Join(cfg.dir, "nginx.pid") }
 
 // text is the configuration; built is what nginx says of how it was built.
 func (cfg nginxConfig) text(built string) []byte {
@@ -63,7 +71,7 @@ func (cfg nginxConfig) text(built string) []byte {
 	}
 	line("daemon off")
 	line("worker_processes 1")
-	line("pid %q", filepath.Join(cfg.dir, "nginx.pid"))
+	line("pid %q", cfg.pidFile())
 	b.WriteString("events {}\nhttp {\n")
 	line("access_log off")
 	for _, module := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
@@ -93,8 +101,8 @@ func findServer(name, elsewhere, pkg string) (string, error) {
 		return found, nil
 	}
 	there, _ := filepath.Glob(filepath.Join(elsewhere, name)) // the pattern is a good one
-	for i := len(there) - 1; i >= 0; i-- {                    // the newest version
-		if found, err := exec.LookPath(there[i]); err == nil {
+	for _, program := range slices.Backward(there) {          // the newest version first
+		if found, err := exec.LookPath(program); err == nil {
 			return found, nil
 		}
 	}
