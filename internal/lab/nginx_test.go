@@ -36,7 +36,7 @@ func childrenOf(t *testing.T, pid int) (pids []int) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "task", strconv.Itoa(pid), "children"))
 	require.NoError(t, err)
-	for _, field := range strings.FieldsSeq(string(text)) {
+	for field := range strings.FieldsSeq(string(text)) {
 		child, err := strconv.Atoi(field)
 		require.NoError(t, err)
 		pids = append(pids, child)
