@@ -53,7 +53,7 @@ func benchValues(run labscore.Run) []benchfmt.Value {
 	var values []benchfmt.Value
 	for i, f := range figures {
 		if f.Known() {
-			values = append(values, benchfmt.Value{Value: float64(f), Unit: benchUnits[i][0]})
+			values = append(values, benchfmt.Value{Value: rounded(float64(f)), Unit: benchUnits[i][0]})
 		}
 	}
 	return values

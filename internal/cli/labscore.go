@@ -152,11 +152,11 @@ func writeScore(w io.Writer, r labscore.Report) error {
 		if all == nil {
 			return
 		}
-		row(kind, "runs", "void", "top-1", "95 % interval", "false blame", "95 % interval", "abstained", "Brier", "to verdict p50", "p90 s", "p95 before", "during ms")
+		row(kind, "runs", "void", "top-1", "95 % interval", "abstained", "Brier", "to verdict p50", "p90 s", "p95 before", "during ms", "false blame", "95 % interval")
 		for _, x := range append(rows, *all) {
 			row(x.Scenario, strconv.Itoa(x.Runs), strconv.Itoa(x.Void), decimals(x.Top1.Value, 2), interval(x.Top1),
-				decimals(x.FalseBlame.Value, 2), interval(x.FalseBlame), strconv.Itoa(x.Abstained), decimals(x.Brier, 3),
-				decimals(x.VerdictP50, 1), decimals(x.VerdictP90, 1), decimals(x.Before, 1), decimals(x.During, 1))
+				strconv.Itoa(x.Abstained), decimals(x.Brier, 3), decimals(x.VerdictP50, 1), decimals(x.VerdictP90, 1),
+				decimals(x.Before, 1), decimals(x.During, 1), decimals(x.FalseBlame.Value, 2), interval(x.FalseBlame))
 		}
 		row()
 	}
