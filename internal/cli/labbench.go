@@ -12,8 +12,12 @@ import (
 
 // benchUnits are the units of a run's line, with the direction that is better.
 var benchUnits = [][2]string{
-	{"top1", "higher"}, {"false-blame", "lower"}, {"brier", "lower"},
-	{"s-to-verdict", "lower"}, {"p95-before-ms", ""}, {"p95-during-ms", ""},
+	{"top1", "higher"},
+	{"false-blame", "lower"},
+	{"brier", "lower"},
+	{"s-to-verdict", "lower"},
+	{"p95-before-ms", ""},
+	{"p95-during-ms", ""},
 }
 
 // writeBench writes a line for each run that counts, in the format that benchstat

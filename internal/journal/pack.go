@@ -33,7 +33,7 @@ const Stranger = "stranger"
 // A last line that its writer did not finish is left out. The file is whole or not
 // there; the same facts give the same bytes.
 func Pack(path string, o Packing, journals ...string) (err error) {
-	facts := whole(Open(journals...))
+	facts := Whole(Open(journals...))
 	k := keeper{Packing: o}
 	if err = k.look(facts); err != nil {
 		return err
@@ -70,8 +70,8 @@ func writePacked(to io.Writer, facts iter.Seq2[fact.Fact, error], keep func(fact
 	return errors.Join(w.Flush(), packed.Close())
 }
 
-// whole gives facts up to the line that their writer did not finish.
-func whole(facts iter.Seq2[fact.Fact, error]) iter.Seq2[fact.Fact, error] {
+// Whole gives facts up to the line that their writer did not finish.
+func Whole(facts iter.Seq2[fact.Fact, error]) iter.Seq2[fact.Fact, error] {
 	return func(yield func(fact.Fact, error) bool) {
 		some := false
 		for f, err := range facts {

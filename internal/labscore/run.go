@@ -1,6 +1,9 @@
 package labscore
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // The kinds of scenarios.
 const (
@@ -38,11 +41,11 @@ type Run struct {
 func (r Run) Check() error {
 	switch {
 	case r.Scenario == "":
-		return fmt.Errorf("scenario is missing: a run is a line that culprit lab run --json prints")
+		return errors.New("scenario is missing: a run is a line that culprit lab run --json prints")
 	case r.Truth.Kind != guilty && r.Truth.Kind != innocent:
 		return fmt.Errorf("truth.kind is %q: it must be %s or %s", r.Truth.Kind, guilty, innocent)
 	case r.Verdict.State == "" && !r.Void:
-		return fmt.Errorf("verdict.state is missing: it must be named, probable, unknown or none")
+		return errors.New("verdict.state is missing: it must be named, probable, unknown or none")
 	case r.Verdict.Confidence != nil && !(*r.Verdict.Confidence >= 0 && *r.Verdict.Confidence <= 1):
 		return fmt.Errorf("verdict.confidence is %v: it must be from 0 to 1", *r.Verdict.Confidence)
 	default:

@@ -33,7 +33,7 @@ const (
 		"verdict":{"state":"none","suspect":"","cause":"","confidence":null},"correct":false,"symptom_to_verdict_s":null,"p95_ms":{"before":null,"during":null}}`
 	void = `{"scenario":"disk","seed":5,"void":true,"truth":{"kind":"guilty","suspect":"restic","cause":"contention"},
 		"verdict":{"state":"named","suspect":"find","cause":"contention","confidence":1},"correct":false,"symptom_to_verdict_s":99,"p95_ms":{"before":1,"during":1}}`
-	calm = `{"scenario":"calm","seed":6,"truth":{"kind":"innocent","cause":"none"},"verdict":{"state":"none"},"correct":true,"p95_ms":{"before":5,"during":5}}`
+	calm   = `{"scenario":"calm","seed":6,"truth":{"kind":"innocent","cause":"none"},"verdict":{"state":"none"},"correct":true,"p95_ms":{"before":5,"during":5}}`
 	blamed = `{"scenario":"surge","seed":7,"truth":{"kind":"innocent","cause":"traffic_surge"},
 		"verdict":{"state":"named","suspect":"rsync","cause":"contention","confidence":0.8},"correct":false,"blamed_backup":true,"symptom_to_verdict_s":12,"p95_ms":{"before":5,"during":500}}`
 )
