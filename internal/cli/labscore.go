@@ -107,8 +107,8 @@ func runFiles(dir string) ([]string, error) {
 // maxRunLine bounds the line of a run, bytes.
 const maxRunLine = 1 << 20
 
-// readRunFile reads a file of one run a line. A last line that ends in the middle
-// is of a run that was broken off: it is left out.
+// readRunFile reads a file of one run a line. A line that ends in the middle is of
+// a run that was broken off: it is left out.
 func readRunFile(warn io.Writer, path string) ([]labscore.Run, error) {
 	file, err := os.Open(path) //nolint:gosec // reading the file that the user named is the purpose
 	if err != nil {
@@ -116,28 +116,21 @@ func readRunFile(warn io.Writer, path string) ([]labscore.Run, error) {
 	}
 	defer func() { _ = file.Close() }() // only read
 	var runs []labscore.Run
-	var torn error
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, maxRunLine)
 	for n := 1; lines.Scan(); n++ {
 		if strings.TrimSpace(lines.Text()) == "" {
 			continue
 		}
-		if torn != nil {
-			return nil, torn
-		}
 		var run labscore.Run
 		if err := json.Unmarshal(lines.Bytes(), &run); err != nil {
-			torn = fmt.Errorf("%s:%d: it must be one JSON object a line: %w", path, n, err)
+			_, _ = fmt.Fprintf(warn, "culprit: %s:%d is left out, it is no whole run: %v\n", path, n, err)
 			continue
 		}
 		if err := run.Check(); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
 		}
 		runs = append(runs, run)
-	}
-	if torn != nil {
-		_, _ = fmt.Fprintf(warn, "culprit: left out the last line: %v\n", torn)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -30,9 +30,10 @@ func score(t *testing.T, text string, flags ...string) (status int, out, errOut 
 }
 
 func TestLabScore(t *testing.T) {
-	status, out, errOut := score(t, labRuns+`{"scenario":"disk-re`)
+	status, out, errOut := score(t, `{"scenario":"calm","se`+"\n"+labRuns+`{"scenario":"disk-re`)
 	require.Equal(t, exitOK, status, errOut)
-	require.Contains(t, errOut, "runs.jsonl:5: it must be one JSON object a line", "a run that was broken off")
+	require.Contains(t, errOut, "runs.jsonl:1 is left out, it is no whole run: ")
+	require.Contains(t, errOut, "runs.jsonl:6 is left out, it is no whole run: ")
 	require.Regexp(t, `(?m)^disk-restic +1 +1 +1\.00 +0\.21 to 1\.00 +0 +0\.010 +10\.2 +10\.2 +12\.3 +450\.0 +- +-$`, out)
 	require.Regexp(t, `(?m)^calm +1 +0 +1\.00 +0\.21 to 1\.00 +0 +- +- +- +5\.0 +5\.0 +0\.00 +0\.00 to 0\.79$`, out)
 	require.Regexp(t, `(?m)^symptom to verdict p90 over the guilty, s +10\.200 +at most 60\.00 +kept$`, out)
@@ -95,11 +96,11 @@ func TestLabScoreRefuses(t *testing.T) {
 		status int
 		want   string
 	}{
-		"torn within": {text: "{\n" + labRuns, status: exitFailed, want: "runs.jsonl:1: it must be one JSON object a line"},
-		"no run":      {text: `{"kind":"tick"}`, status: exitFailed, want: "runs.jsonl:1: scenario is missing"},
-		"empty":       {text: "", status: exitFailed, want: "there is no run: culprit lab run --json makes them"},
-		"two forms":   {text: labRuns, flags: []string{"--json", "--bench"}, status: exitUsage, want: "choose one"},
-		"no folder":   {text: labRuns, flags: []string{"nowhere"}, status: exitFailed, want: "nowhere: no such file"},
+		"nothing whole": {text: "{", status: exitFailed, want: "there is no run"},
+		"no run":        {text: `{"kind":"tick"}`, status: exitFailed, want: "runs.jsonl:1: scenario is missing"},
+		"empty":         {text: "", status: exitFailed, want: "there is no run: culprit lab run --json makes them"},
+		"two forms":     {text: labRuns, flags: []string{"--json", "--bench"}, status: exitUsage, want: "choose one"},
+		"no folder":     {text: labRuns, flags: []string{"nowhere"}, status: exitFailed, want: "nowhere: no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, _, errOut := score(t, tt.text, tt.flags...)
