@@ -12,6 +12,7 @@ GO_BUILD := go build -trimpath -ldflags='-s -w'
 FUZZTIME ?= 10s
 BENCHTIME ?= 1s
 NIGHTS ?= 40
+RUNS ?= 2
 
 .PHONY: help
 help: ## Print this help
@@ -96,6 +97,16 @@ check-scan: build ## Measure how much of short-lived processes and of network by
 .PHONY: eval
 eval: ## Judge the engine on NIGHTS (40) generated nights of each kind, at 1, 10 and 60 s
 	@CULPRIT_EVAL=$(NIGHTS) go test -count=1 -v -run "TestGeneratedIncidents|TestPromisedCases" ./internal/rootcause | grep -vE '^(=== |--- |PASS|ok)'
+
+.PHONY: eval-lab
+eval-lab: build ## Make every incident of the lab RUNS (2) times with fresh seeds, and score the verdicts (40 minutes each time)
+	@mkdir -p bin/lab
+	@test ! -s bin/lab/runs.jsonl || test -z "$$(tail -c1 bin/lab/runs.jsonl)" || echo >> bin/lab/runs.jsonl
+	@bin/culprit lab run all --runs $(RUNS) --keep bin/lab --json $(ARGS) | tee -a bin/lab/runs.jsonl \
+		|| echo "eval-lab: culprit lab run says that something went wrong; what it finished is scored, and make eval-lab adds to it" >&2
+	@bin/culprit lab score bin/lab/runs.jsonl
+	@bin/culprit lab score --bench bin/lab/runs.jsonl > bin/lab/bench.txt
+	@test ! -f bin/lab/cases.jsonl || bin/culprit eval bin/lab
 
 .PHONY: servers
 servers: ## Build the real Alertmanager, Prometheus and promtool for the tests (cached; 4 minutes the first time)

@@ -29,6 +29,7 @@ type fitting struct {
 	out        string
 	force      bool
 	asJSON     bool
+	held       int // cases that may not be learned from
 }
 
 func newFit(s streams) *cobra.Command {
@@ -40,6 +41,7 @@ func newFit(s streams) *cobra.Command {
 		Long: "fit asks the engine about recorded incidents of known cause, finds the weights and the temperature\n" +
 			"that would have answered best, and writes a file for --params. The scores that it prints are of cases\n" +
 			"that were held out: the incidents of one culprit are never fitted and scored at once.\n" +
+			"Of recordings that have halves, those that are held are never fitted, only scored.\n" +
 			"What the incidents cannot teach keeps its start. top1 is of all suspects here, \"unknown\" among them;\n" +
 			"what a set's own question is, and how much better it is answered, tells culprit eval --params.",
 		Example: "  culprit fit ./incidents --out fitted.yaml\n  culprit eval ./others --params fitted.yaml",
@@ -82,10 +84,12 @@ func (q fitting) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return fmt.Errorf("--params: %w", err)
 	}
-	learned, err := ask(ctx, s.err, start, q.dir, q.names...)
+	asked, err := ask(ctx, s.err, start, q.dir, q.names...)
 	if err != nil {
 		return err
 	}
+	learned, held := asked.halves()
+	q.held = len(held.cases)
 	var others answers
 	if q.score != "" {
 		if others, err = ask(ctx, s.err, start, q.score); err != nil {
@@ -95,6 +99,9 @@ func (q fitting) run(ctx context.Context, s streams) error {
 			return fmt.Errorf("--score: %w", err)
 		}
 	}
+	if len(learned.cases) == 0 && len(held.cases) > 0 {
+		return fmt.Errorf("%s: all %d cases are held, and may not be fitted: record more seeds", q.dir, len(held.cases))
+	}
 	_, _ = fmt.Fprintf(s.err, "fitting on %d cases\n", len(learned.cases))
 	result, err := fit.Fit(start, learned.cases, q.Options)
 	if err != nil {
@@ -103,12 +110,8 @@ func (q fitting) run(ctx context.Context, s streams) error {
 	fitted := start
 	fitted.Weights, fitted.Temperature = result.Weights, result.Temperature
 	r := fitReport{file: where, start: start, result: result}
-	if q.score != "" {
-		var again answers
-		if again, err = ask(ctx, s.err, fitted, q.score); err != nil {
-			return fmt.Errorf("--score: %w", err)
-		}
-		r.before, r.after = fit.Judge(others.cases), fit.Judge(again.cases)
+	if err = q.scoreAgain(ctx, s.err, fitted, &r, held, others); err != nil {
+		return err
 	}
 	err = writeFile(where, func(w io.Writer) error { return params.Write(w, fitted, q.provenance(result, startProvenance)) })
 	if err != nil {
@@ -120,10 +123,47 @@ func (q fitting) run(ctx context.Context, s streams) error {
 	return r.writeText(s.out)
 }
 
+// scoreAgain asks the fitted engine about what it did not learn from.
+func (q fitting) scoreAgain(ctx context.Context, progress io.Writer, fitted rootcause.Params, r *fitReport, held, others answers) error {
+	if len(held.cases) > 0 {
+		asked, err := ask(ctx, progress, fitted, q.dir, q.names...)
+		if err != nil {
+			return err
+		}
+		_, again := asked.halves()
+		r.before, r.after = fit.Judge(held.cases), fit.Judge(again.cases)
+	}
+	if q.score != "" {
+		again, err := ask(ctx, progress, fitted, q.score)
+		if err != nil {
+			return fmt.Errorf("--score: %w", err)
+		}
+		r.before, r.after = append(r.before, fit.Judge(others.cases)...), append(r.after, fit.Judge(again.cases)...)
+	}
+	return nil
+}
+
 // answers are what an engine said of a folder, and which recordings that was.
 type answers struct {
 	cases []fit.Case
 	paths []string // by case
+	held  []bool   // by case: it is of the half that is never learned from
+}
+
+// heldSuffix is of the name of a set's half that was not learned from.
+const heldSuffix = " (held)"
+
+// halves takes apart what may be learned from and what may not.
+func (a answers) halves() (fits, held answers) {
+	for i, c := range a.cases {
+		half := &fits
+		if a.held[i] {
+			half = &held
+			c.Set += heldSuffix
+		}
+		half.cases, half.paths, half.held = append(half.cases, c), append(half.paths, a.paths[i]), append(half.held, a.held[i])
+	}
+	return fits, held
 }
 
 // ask asks an engine with some numbers about the cases of a folder.
@@ -147,7 +187,7 @@ func ask(ctx context.Context, progress io.Writer, numbers rootcause.Params, dir 
 			for _, suspect := range c.Suspects {
 				c.Right = append(c.Right, j.Right(suspect))
 			}
-			a.cases, a.paths = append(a.cases, c), append(a.paths, j.Path)
+			a.cases, a.paths, a.held = append(a.cases, c), append(a.paths, j.Path), append(a.held, j.Half == evaluate.HalfHeld)
 		}
 		_, _ = fmt.Fprintf(progress, "%s: %d cases of known cause\n", set.Name, len(a.cases)-before)
 	}
@@ -199,6 +239,9 @@ func apart(learned, others answers) error {
 func (q fitting) provenance(r fit.Result, start params.Provenance) params.Provenance {
 	how := fmt.Sprintf("fitted on all cases, ridge %v towards numbers that were %s; the scores are of cases held out, %d folds by culprit, temperature included",
 		q.Ridge, cmp.Or(start.How, "of unknown origin"), q.Folds)
+	if q.held > 0 {
+		how += fmt.Sprintf("; but for %d cases of the held half, which were only scored", q.held)
+	}
 	if len(q.Hold) > 0 {
 		how += "; held: " + strings.Join(q.Hold, ", ")
 	}

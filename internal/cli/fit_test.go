@@ -158,3 +158,55 @@ func TestFitRefuses(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "mine", string(kept))
 }
+
+// halve gives the cases of a set to halves in turn, the first to fit.
+func halve(t *testing.T, dir string, halves ...string) {
+	t.Helper()
+	path := filepath.Join(dir, "cases.jsonl")
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	for i := range lines {
+		lines[i] = fmt.Sprintf(`{"half":%q,`, halves[i%len(halves)]) + lines[i][1:]
+	}
+	require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600))
+}
+
+func TestFitLeavesTheHeldHalf(t *testing.T) {
+	culprits := []string{"backup", "batch", "cron", "batch", "backup", "cron"}
+	halved, fits := shops(t, 1, culprits...), shops(t, 1, culprits...)
+	halve(t, halved, "fit", "held")
+	path := filepath.Join(fits, "cases.jsonl")
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	require.NoError(t, os.WriteFile(path, []byte(lines[0]+"\n"+lines[2]+"\n"+lines[4]), 0o600))
+
+	var weights []map[string]change
+	for _, dir := range []string{halved, fits} {
+		file := filepath.Join(t.TempDir(), "fitted.yaml")
+		var out, errOut bytes.Buffer
+		require.Equal(t, exitOK, run(t.Context(), []string{"fit", dir, "--out", file, "--json"}, streams{out: &out, err: &errOut}), errOut.String())
+		var figures struct {
+			HeldOut map[string]struct{ Cases int } `json:"held_out"`
+			Others  map[string]struct{ Cases int }
+			Weights map[string]change
+		}
+		require.NoError(t, json.Unmarshal(out.Bytes(), &figures))
+		require.Equal(t, 3, figures.HeldOut["shop"].Cases)
+		weights = append(weights, figures.Weights)
+		if dir == halved {
+			require.Equal(t, 3, figures.Others["shop (held)"].Cases)
+			_, provenance, err := params.Open(file)
+			require.NoError(t, err)
+			require.Contains(t, provenance.How, "but for 3 cases of the held half, which were only scored")
+		}
+	}
+	require.Equal(t, weights[1], weights[0], "what is held teaches nothing")
+
+	all := shops(t, 1, "backup", "batch")
+	halve(t, all, "held")
+	var out, errOut bytes.Buffer
+	require.Equal(t, exitFailed, run(t.Context(), []string{"fit", all, "--out", filepath.Join(t.TempDir(), "f.yaml")}, streams{out: &out, err: &errOut}))
+	require.Contains(t, errOut.String(), "all 2 cases are held, and may not be fitted: record more seeds")
+}

@@ -25,6 +25,7 @@ var columnBaselines = []columnBaseline{
 // compared is a column before and after the onset; NaN stands for "missing".
 type compared struct {
 	owner         string // what it speaks of: an entity, a resource, a party
+	what          string // is measured; empty if nobody asks
 	before, after []float64
 }
 

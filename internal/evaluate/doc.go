@@ -7,6 +7,9 @@
 //	folder ── mapping ── facts ── rootcause.Engine ── verdicts ── measures
 //	   └────────── columns ────── baselines ─────────────────────────┘
 //
+// Journals of the product, such as the lab's recordings, are sets too: they are
+// replayed, and counted by scenario; those of one half are never fitted on.
+//
 // Guaranteed: the same folder, engine and options give the same report. Sets are
 // never pooled. Not guaranteed: that a set's cases are independent of each other;
 // the intervals take them to be so.

@@ -48,16 +48,20 @@ type night struct {
 
 	windows  []backup.Window // of backups that ran when the trouble began
 	alarms   []rootcause.Episode
-	early    int // episodes that were none of the incident's
+	used     *usage // of workloads around the onset; for the baselines
+	early    int    // episodes that were none of the incident's
 	verdicts []rootcause.Verdict
 }
 
 func (n *night) judge(ctx context.Context, engine *rootcause.Engine) (outcome, error) {
-	*n = night{set: n.set, c: n.c, path: n.path}
+	*n = night{set: n.set, c: n.c, path: n.path, used: newUsage(n.c.Truth)}
 	facts := func(yield func(fact.Fact, error) bool) {
 		for f, err := range journal.Open(n.path) {
 			if err == nil {
 				err = ctx.Err()
+			}
+			if err == nil {
+				n.used.take(f)
 			}
 			if !yield(f, err) {
 				return
@@ -114,7 +118,7 @@ func (n *night) ours(at int64) bool {
 func (n *night) observe() outcome {
 	var o outcome
 	add := func(measure string, stat stat, value float64) {
-		o.seen = append(o.seen, observation{"", product, measure, stat, value})
+		o.seen = append(o.seen, observation{n.c.heading(), product, measure, stat, value})
 	}
 	add("cases", count, 1)
 	add("false_alarms", sum, float64(n.early))
@@ -138,7 +142,7 @@ func (n *night) observe() outcome {
 	}
 	add("top1", mean, share(ok && sure))
 	add("unknown", mean, share(!sure))
-	o.answers = []answer{{"", "top1", strings.TrimSpace(n.c.Truth.Cause + " " + n.c.Truth.Workload), said, ok && sure}}
+	o.answers = []answer{{n.c.heading(), "top1", strings.TrimSpace(n.c.Truth.Cause + " " + n.c.Truth.Workload), said, ok && sure}}
 	return o
 }
 
@@ -146,8 +150,13 @@ func (n *night) observe() outcome {
 func (n *night) right(s rootcause.Suspect) bool {
 	t := n.c.Truth
 	return string(s.Cause) == t.Cause &&
-		(t.Workload == "" || isNamed(s.Workload, s.Tool, t.Workload)) &&
+		(t.Workload == "" || t.blames(func(name string) bool { return isNamed(s.Workload, s.Tool, name) })) &&
 		(t.Resource == "" || s.Resource.String() == t.Resource)
+}
+
+// blames is whether one of the guilty goes by a name.
+func (t Truth) blames(named func(string) bool) bool {
+	return t.Workload != "" && named(t.Workload) || slices.ContainsFunc(t.Accomplices, named)
 }
 
 // blames is whether a verdict names or charges an innocent workload.
@@ -167,27 +176,4 @@ func (n *night) blames(v rootcause.Verdict) bool {
 // isNamed is whether a workload goes by a name: its own, its unit's or its tool's.
 func isNamed(w backup.Workload, tool, name string) bool {
 	return w.Name == name || w.Name == name+".service" || tool == name
-}
-
-// compare blames the backup that was running.
-func (n *night) compare() []observation {
-	if n.c.Truth.Cause == nothingWrong {
-		return nil
-	}
-	const method = "running_backup"
-	ok, blamed := false, false
-	for i, w := range n.windows {
-		named := func(name string) bool { return isNamed(w.Workload, w.Tool, name) }
-		ok = ok || i == 0 && n.c.Truth.Cause == string(rootcause.Contention) && named(n.c.Truth.Workload)
-		blamed = blamed || slices.ContainsFunc(n.c.Truth.Innocent, named)
-	}
-	seen := []observation{
-		{"", method, "cases", count, 1},
-		{"", method, "top1", mean, share(ok)},
-		{"", method, "unknown", mean, share(len(n.windows) == 0)},
-	}
-	if len(n.c.Truth.Innocent) > 0 {
-		seen = append(seen, observation{"", method, "false_blame", mean, share(blamed)})
-	}
-	return seen
 }

@@ -27,10 +27,12 @@ type Report struct {
 }
 
 // SetReport is what was found of one set, in groups of cases: the files of a set
-// of pairs, else a single one without a name.
+// of pairs, the scenarios of recordings, else a single one without a name.
 type SetReport struct {
 	Name   string
 	Groups []Group
+
+	scenarios bool // a group is a scenario, or a half of its runs
 }
 
 // Group is cases that are counted together.
@@ -97,7 +99,7 @@ func (s *Set) evaluate(ctx context.Context, o Options) (SetReport, error) {
 	if err != nil {
 		return SetReport{}, err
 	}
-	r := SetReport{Name: s.Name}
+	r := SetReport{Name: s.Name, scenarios: s.ofScenarios()}
 	for i, out := range outcomes {
 		for _, seen := range out.seen {
 			r.group(seen.group).add(seen)
@@ -107,6 +109,9 @@ func (s *Set) evaluate(ctx context.Context, o Options) (SetReport, error) {
 				r.group(a.group).wrong(a, trials[i].id)
 			}
 		}
+	}
+	if r.scenarios {
+		slices.SortFunc(r.Groups, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
 	}
 	for _, g := range r.Groups {
 		for _, m := range g.Methods {
@@ -209,6 +214,12 @@ func rounded(x float64) float64 { return math.Round(x*1e4) / 1e4 }
 // WriteText writes the figures as tables, and which cases were answered wrongly.
 func (r Report) WriteText(w io.Writer) error {
 	for _, s := range r.Sets {
+		if s.scenarios {
+			if err := s.writeScenarios(w); err != nil {
+				return err
+			}
+			continue
+		}
 		for _, g := range s.Groups {
 			title := s.Name
 			if g.Name != "" {

@@ -42,19 +42,25 @@ type caseLine struct {
 	Abnormal   []int   `json:"abnormal"` // first and last row
 	Normal     []int   `json:"normal"`   // first and last row that are surely normal; empty if all others are
 	WarmupRows int     `json:"warmup_rows"`
-	Truth      truth   `json:"truth"`
+	Scenario   string  `json:"scenario"`
+	Seed       uint64  `json:"seed"`
+	Half       string  `json:"half"` // fit or held; empty if the set has no halves
+	Truth      Truth   `json:"truth"`
 }
 
-type truth struct {
-	Entity   string   `json:"entity"`
-	Metric   string   `json:"metric"`
-	Fault    string   `json:"fault"`
-	Cause    string   `json:"cause"`
-	Workload string   `json:"workload"`
-	Resource string   `json:"resource"`
-	Onset    float64  `json:"onset_unix"`
-	Service  string   `json:"service"`
-	Innocent []string `json:"innocent"`
+// Truth is what a recorded incident was.
+type Truth struct {
+	Entity   string  `json:"entity,omitzero"`
+	Metric   string  `json:"metric,omitzero"`
+	Fault    string  `json:"fault,omitzero"`
+	Cause    string  `json:"cause,omitzero"`    // a kind of the engine's, or none
+	Workload string  `json:"workload,omitzero"` // that is to blame: its name, unit or tool
+	Resource string  `json:"resource,omitzero"` // empty if any will do
+	Onset    float64 `json:"onset_unix,omitzero"`
+	Service  string  `json:"service,omitzero"` // empty if there is one only
+	// Accomplices are as guilty as the workload: naming any of them is right.
+	Accomplices []string `json:"accomplices,omitempty"`
+	Innocent    []string `json:"innocent,omitempty"` // may not be blamed
 }
 
 func (c caseLine) recording() string { return c.File + c.Journal }
@@ -141,6 +147,9 @@ func openSet(dir string) (*Set, error) {
 	case err != nil:
 		return nil, err
 	}
+	if err = checkHalves(cases); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, casesFile), err)
+	}
 	if len(cases) == 0 {
 		return nil, fmt.Errorf("%s: there is no case: write one a line into %s", dir, casesFile)
 	}
@@ -179,6 +188,20 @@ func (s *Set) feed(c caseLine) (*feed, error) {
 	return newFeed(s.mapping, tab, c)
 }
 
+// check refuses a line that speaks of no recording, or of one outside its folder.
+func (c caseLine) check() error {
+	switch name := c.recording(); {
+	case c.ID == "" || name == "":
+		return errors.New("a case needs id, and file or journal")
+	case !filepath.IsLocal(name):
+		return fmt.Errorf("%q must be within the folder", name)
+	case c.Journal != "" && !slices.Contains(nightCauses, c.Truth.Cause):
+		return fmt.Errorf("truth.cause %q is none of %s", c.Truth.Cause, strings.Join(nightCauses, ", "))
+	default:
+		return nil
+	}
+}
+
 func readCases(path string) ([]caseLine, error) {
 	file, err := os.Open(path) //nolint:gosec // reading the folder that the user named is the purpose
 	if err != nil {
@@ -195,14 +218,8 @@ func readCases(path string) ([]caseLine, error) {
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 			return nil, fmt.Errorf("%s:%d: it must be one JSON object a line: %w", path, n, err)
 		}
-		if c.ID == "" || c.File == "" && c.Journal == "" {
-			return nil, fmt.Errorf("%s:%d: a case needs id, and file or journal", path, n)
-		}
-		if name := c.recording(); !filepath.IsLocal(name) {
-			return nil, fmt.Errorf("%s:%d: %q must be within the folder", path, n, name)
-		}
-		if c.Journal != "" && !slices.Contains(nightCauses, c.Truth.Cause) {
-			return nil, fmt.Errorf("%s:%d: truth.cause %q is none of %s", path, n, c.Truth.Cause, strings.Join(nightCauses, ", "))
+		if err := c.check(); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
 		}
 		list = append(list, c)
 	}

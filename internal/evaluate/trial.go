@@ -18,6 +18,7 @@ type Judged struct {
 	Set, ID string
 	Group   string // cases of one group have the same culprit, or are moments of the same recording
 	Path    string // of the recording
+	Half    string // of the set that it is in, HalfFit or HalfHeld; empty if the set has no halves
 	Verdict rootcause.Verdict
 	Right   func(rootcause.Suspect) bool // whether a suspect is the cause
 }
@@ -93,7 +94,8 @@ func (s *Set) Cases(ctx context.Context, engine NewEngine) iter.Seq2[Judged, err
 		}
 		for i, o := range outcomes {
 			for _, j := range o.judged {
-				j.Group, j.Path = trials[i].c.group(), filepath.Join(s.dir, trials[i].c.recording())
+				c := trials[i].c
+				j.Group, j.Path, j.Half = c.group(), filepath.Join(s.dir, c.recording()), c.Half
 				if !yield(j, nil) {
 					return
 				}

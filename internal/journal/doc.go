@@ -17,6 +17,9 @@
 // A line with "carried":true is for who reads nothing before it: what an engine had
 // learned in a part of the journal that may be gone. Others do not get it.
 //
+// Pack makes a compressed journal for others to read, without what strangers'
+// processes ran.
+//
 // What is promised: a fact that was written is read back equal, apart from an
 // empty list, which becomes nil, -0, which may become 0, and bytes that are not
 // UTF-8, which become U+FFFD; facts come back in the order in which they were
