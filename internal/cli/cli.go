@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/otel-culprit/culprit/internal/catalog"
 	"github.com/otel-culprit/culprit/internal/catalog/files"
 	"github.com/otel-culprit/culprit/internal/params"
 	"github.com/otel-culprit/culprit/internal/rootcause"
@@ -111,6 +112,7 @@ func version() string {
 // setup is an engine without a past, with what its numbers rest on.
 type setup struct {
 	engine     *rootcause.Engine
+	catalog    *catalog.Catalog
 	params     rootcause.Params
 	provenance params.Provenance
 }
@@ -122,11 +124,11 @@ func newSetup(path string) (setup, error) {
 	if err != nil {
 		return setup{}, fmt.Errorf("--params: %w", err)
 	}
-	catalog, err := files.Default()
+	known, err := files.Default()
 	if err != nil {
 		return setup{}, err
 	}
-	return setup{rootcause.New(numbers, catalog), numbers, provenance}, nil
+	return setup{rootcause.New(numbers, known), known, numbers, provenance}, nil
 }
 
 // takeParams gives a command the flag --params.

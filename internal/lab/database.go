@@ -22,6 +22,9 @@ const (
 	databaseName = "shop"
 	databaseUser = "lab"
 	nobody       = 65534
+
+	everyPostgres   = "/usr/lib/postgresql/*/bin" // where Debian has its servers
+	postgresPackage = "postgresql"
 )
 
 // databaseConfig describes a PostgreSQL server.
@@ -47,12 +50,11 @@ type database struct {
 // startDatabase makes a database with its tables, whose pages are not cached
 // then, and serves it.
 func startDatabase(ctx context.Context, cfg databaseConfig) (*database, error) {
-	const everyVersion = "/usr/lib/postgresql/*/bin"
-	server, err := findServer("postgres", everyVersion, "postgresql")
+	server, err := findServer("postgres", everyPostgres, postgresPackage)
 	if err != nil {
 		return nil, err
 	}
-	initdb, err := findServer("initdb", everyVersion, "postgresql")
+	initdb, err := findServer("initdb", everyPostgres, postgresPackage)
 	if err != nil {
 		return nil, err
 	}
@@ -198,6 +200,11 @@ func (db *database) fill(ctx context.Context) error {
 	if err := syncStorage(db.cfg.dir); err != nil {
 		return err
 	}
+	return db.forget(ctx)
+}
+
+// forget drops the tables from the page cache.
+func (db *database) forget(ctx context.Context) error {
 	return evict(ctx, filepath.Join(db.cfg.dir, "base"))
 }
 

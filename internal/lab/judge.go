@@ -30,9 +30,9 @@ type Run struct {
 	// Void is whether the harm of a guilty scenario did not show: the run proves
 	// nothing and must not be counted.
 	Void     bool   `json:"void"`
+	Service  string `json:"service"`
 	Onset    Number `json:"onset_unix"`
 	Duration Number `json:"duration_s"` // of the whole run
-	Journal  string `json:"journal,omitempty"`
 }
 
 // RunTruth is what was done.

@@ -14,6 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const (
+	sbin         = "/usr/sbin" // not in the PATH of most users
+	nginxPackage = "nginx-light"
+)
+
 // nginxConfig describes an nginx that serves files.
 type nginxConfig struct {
 	addr   string // such as 127.0.0.1:8080
@@ -29,7 +34,7 @@ func startNginx(ctx context.Context, cfg nginxConfig) (*child, error) {
 	if err := mustBeOurs(cfg.addr); err != nil {
 		return nil, err
 	}
-	program, err := findServer("nginx", "/usr/sbin", "nginx-light")
+	program, err := findServer("nginx", sbin, nginxPackage)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,123 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/otel-culprit/culprit/internal/scenario"
+)
+
+// jobs are the programs that run beside the site. Each is a script, so that a
+// process list shows it under its name.
+type jobs struct {
+	scene *scene
+
+	mu    sync.Mutex
+	names map[int64]string // by PID of what was started
+	stops []func()
+}
+
+// again is the pause before a job is repeated.
+const again = 200 * time.Millisecond
+
+// prepare writes the scripts and does what must be done before them.
+func (j *jobs) prepare(ctx context.Context, list []scenario.Job) error {
+	j.names = map[int64]string{}
+	if err := os.Mkdir(j.scene.file("jobs"), 0o755); err != nil { //nolint:gosec // others may run what is in it
+		return fmt.Errorf("make a directory for the jobs: %w", err)
+	}
+	for _, job := range list {
+		script := "#!/bin/sh\n" + job.Run + "\n"
+		if err := os.WriteFile(j.script(job), []byte(script), 0o755); err != nil { //nolint:gosec // it is a program
+			return fmt.Errorf("write the script of %s: %w", job.Name, err)
+		}
+		if job.Prepare == "" {
+			continue
+		}
+		c, err := start(ctx, spec{
+			name: "what prepares " + job.Name,
+			argv: []string{"/bin/sh", "-ec", job.Prepare},
+			env:  j.scene.env,
+			log:  j.log(job),
+		})
+		if err != nil {
+			return err
+		}
+		<-c.done
+		if c.err != nil {
+			return c.failure()
+		}
+	}
+	return nil
+}
+
+func (j *jobs) script(job scenario.Job) string { return filepath.Join(j.scene.file("jobs"), job.Name) }
+
+func (j *jobs) log(job scenario.Job) string { return j.scene.file(job.Name + ".log") }
+
+// start starts a job, and again when it ends if it is to be repeated.
+func (j *jobs) start(ctx context.Context, job scenario.Job) error {
+	where, err := j.scene.placeOf(job)
+	if err != nil {
+		return err
+	}
+	begin := func() (*child, error) {
+		c, err := start(ctx, spec{name: job.Name, argv: []string{j.script(job)}, env: j.scene.env, log: j.log(job), cpus: where.cpus, wrap: where.wrap})
+		if err == nil {
+			j.mu.Lock()
+			j.names[int64(c.pid())] = job.Name
+			j.mu.Unlock()
+		}
+		return c, err
+	}
+	current, err := begin()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ctx.Done():
+				current.stop()
+				return
+			case <-current.done:
+			}
+			if !job.Repeat || sleep(ctx, again) != nil {
+				return
+			}
+			if next, err := begin(); err == nil {
+				current = next
+			}
+		}
+	}()
+	j.stops = append(j.stops, func() {
+		cancel()
+		<-done
+	})
+	return nil
+}
+
+// stop ends all jobs. It may be called twice.
+func (j *jobs) stop() {
+	for _, stop := range j.stops {
+		stop()
+	}
+	j.stops = nil
+}
+
+// job is the name of the job that a workload is; its own name if it is none.
+func (j *jobs) job(workload string, pid int64) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if name, ours := j.names[pid]; ours {
+		return name
+	}
+	return workload
+}

@@ -1,0 +1,204 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/otel-culprit/culprit/internal/scenario"
+	"github.com/otel-culprit/culprit/internal/stage"
+)
+
+// RunOptions say how scenarios are run.
+type RunOptions struct {
+	// Collector is the path of otelcol-culprit. If it is empty, the program is
+	// looked for beside this one and then in the PATH.
+	Collector string
+	// Base is the directory in which stages are made; empty for the usual one.
+	Base string
+	// Keep takes what a run left before it is removed; nil to let it go.
+	Keep func(Run, Files) error
+	// Progress receives what a person reads; nil for nothing.
+	Progress io.Writer
+	// Terminal says that Progress is one.
+	Terminal bool
+}
+
+// Files are what a run leaves.
+type Files struct {
+	Dir     string // in which all of the run was
+	Journal string // of the collector
+}
+
+// runner is one run.
+type runner struct {
+	plan    scenario.Plan
+	opts    RunOptions
+	screen  *screen
+	started time.Time
+	scene   *scene
+	inbox   *inbox
+	jobs    *jobs
+	journal string
+
+	began, onset, ended time.Time // of what is watched, of the trouble, of its end
+	fail                context.CancelCauseFunc
+}
+
+// runLimit bounds a run, whatever happens.
+const runLimit = 3 * time.Minute
+
+// RunScenario plays a plan on this host and judges the verdict on it. Whatever it
+// made and started has ended when it returns, also if ctx ends early.
+func RunScenario(ctx context.Context, plan scenario.Plan, opts RunOptions) (run Run, err error) {
+	if opts.Progress == nil {
+		opts.Progress = io.Discard
+	}
+	r := &runner{plan: plan, opts: opts, inbox: newInbox(service), started: time.Now(), screen: newScreen(opts.Progress, opts.Terminal)}
+	ctx, cancel := context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("the run was broken off, because it took longer than %v", runLimit))
+	defer cancel()
+	ctx, r.fail = context.WithCancelCause(ctx)
+	defer r.fail(nil)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("scenario %s, seed %d: %w", plan.Name, plan.Seed, cause(ctx, err))
+		}
+		if left := r.close(); left != nil {
+			r.screen.printf("CAREFUL  %s, seed %d: not all was undone, 'culprit lab clean' tries again: %v", plan.Name, plan.Seed, left)
+		}
+	}()
+	if err := r.build(ctx); err != nil {
+		return run, err
+	}
+	if err := r.play(ctx); err != nil {
+		return run, err
+	}
+	run = r.judge()
+	r.fail(nil)              // from here on children may end
+	r.scene.collector.stop() // it flushes its journal
+	if err := r.inbox.unreadable(); err != nil {
+		return run, fmt.Errorf("the collector sent findings that cannot be read: %w", err)
+	}
+	run.Duration = Number(time.Since(r.started).Seconds())
+	if opts.Keep != nil {
+		if err := opts.Keep(run, Files{r.scene.stage.Dir(), r.journal}); err != nil {
+			r.screen.printf("CAREFUL  %s, seed %d: the recording is not kept: %v", plan.Name, plan.Seed, err)
+		}
+	}
+	return run, nil
+}
+
+func (r *runner) say(format string, args ...any) {
+	r.screen.status(time.Now(), fmt.Sprintf("%s %3.0f s  ", r.plan.Name, time.Since(r.started).Seconds())+fmt.Sprintf(format, args...))
+}
+
+// moment is something that is done at a time of the plan.
+type moment struct {
+	at   time.Duration // from the onset
+	what string
+	do   func(context.Context) error
+}
+
+// play goes through the plan.
+func (r *runner) play(ctx context.Context) error {
+	var steps []moment
+	for _, j := range r.plan.Jobs {
+		steps = append(steps, moment{j.Start.Duration(), j.Name + " starts", func(ctx context.Context) error { return r.jobs.start(ctx, j) }})
+	}
+	for _, c := range r.plan.Changes {
+		steps = append(steps, moment{c.Start.Duration(), c.What, func(ctx context.Context) error { return r.scene.change(ctx, c) }})
+	}
+	slices.SortStableFunc(steps, func(a, b moment) int { return int(a.at - b.at) })
+
+	r.began = time.Now()
+	r.onset = r.began.Add(r.plan.Times.Learn.Duration())
+	r.say("learning what is usual")
+	for _, s := range steps {
+		if err := sleep(ctx, time.Until(r.onset.Add(s.at))); err != nil {
+			return err
+		}
+		r.say("%s", s.what)
+		if err := s.do(ctx); err != nil {
+			return err
+		}
+	}
+	if err := sleep(ctx, time.Until(r.onset.Add(r.plan.Times.During.Duration()))); err != nil {
+		return err
+	}
+	r.ended = time.Now()
+	r.say("the trouble ends")
+	if err := r.scene.restore(ctx, r.plan.Changes); err != nil {
+		return err
+	}
+	r.jobs.stop()
+	return sleep(ctx, r.plan.Times.After.Duration())
+}
+
+// reacting is what is left out of figures after a change.
+const reacting = time.Second
+
+// judge compares what was said with what was done.
+func (r *runner) judge() Run {
+	load := r.scene.load
+	before := load.Stats(r.began.Add(reacting), r.onset)
+	during := load.Stats(r.onset.Add(reacting), r.ended)
+	t := r.plan.Truth
+	run := Run{
+		Scenario: r.plan.Name,
+		Seed:     r.plan.Seed,
+		Truth:    RunTruth{r.plan.Kind, t.Suspect, t.Cause, t.Resource, t.Accomplices, t.Innocent},
+		P95:      RunP95{Number(before.P95), Number(during.P95)},
+		Service:  service,
+		Onset:    Number(float64(r.onset.UnixMilli()) / 1000),
+	}
+	symptom := during.P95 >= visible*before.P95
+	run.Void = r.plan.Kind == scenario.Guilty && !symptom
+	findings := r.inbox.until(r.ended.Add(r.plan.Times.After.Duration()))
+	run.BlamedBackup = blames(findings, t, r.jobs)
+	said := slices.DeleteFunc(findings, func(f finding) bool { return f.received.Before(r.onset) })
+	var since time.Time
+	run.Verdict, since = verdictOf(said, r.jobs)
+	run.Correct = run.Verdict.correct(t, symptom)
+	run.SymptomToVerdict = unknownNumber
+	if rose, ok := load.slowFrom(r.onset, r.ended, visible*before.P95); ok && len(said) > 0 {
+		run.SymptomToVerdict = Number(since.Sub(rose).Seconds())
+	}
+	return run
+}
+
+func (r *runner) close() error {
+	if r.jobs != nil {
+		r.jobs.stop()
+	}
+	if r.scene == nil {
+		return nil
+	}
+	return r.scene.close()
+}
+
+// build makes the set, and starts all but what the plan starts.
+func (r *runner) build(ctx context.Context) error {
+	r.say("preparing")
+	st, err := stage.New(stage.Options{Base: r.opts.Base, ID: fmt.Sprintf("%s-%d", r.plan.Name, os.Getpid())})
+	if err != nil {
+		return err
+	}
+	r.journal = filepath.Join(st.Dir(), "journal.jsonl")
+	r.scene = &scene{stage: st, plan: r.plan, watch: func(c *child) { go c.watch(ctx, r.fail) }}
+	if err := r.scene.make(ctx); err != nil {
+		return err
+	}
+	r.jobs = &jobs{scene: r.scene}
+	if err := r.jobs.prepare(ctx, r.plan.Jobs); err != nil {
+		return err
+	}
+	collector, err := findCollector(r.opts.Collector)
+	if err != nil {
+		return err
+	}
+	return r.scene.open(ctx, collector, r.journal, r.inbox)
+}

@@ -1,0 +1,237 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/otel-culprit/culprit/internal/scenario"
+	"github.com/otel-culprit/culprit/internal/stage"
+)
+
+// scene is all that a run needs on this host: what the site stands on, the site,
+// its visitors, and the collector.
+type scene struct {
+	stage *stage.Stage
+	plan  scenario.Plan
+	watch func(*child) // fails the run when a child ends early
+
+	cpus   cpuSplit
+	group  *stage.Group // bounds the site and the jobs together; nil if nothing does
+	site   *stage.Group
+	jobs   *stage.Group
+	net    *stage.Network
+	faulty *stage.FaultyDisk
+	device string // of the site's disk
+	root   string // directory on the site's disk
+	inside string // address of the site's host
+	world  string // address of whatever is not on the site's host
+	ports  []int
+	env    []string // of the jobs
+	db     *database
+	load   *Load
+	quick  func() // ends a slow disk
+
+	collector *child
+	cleanup   []func() // run in reverse
+}
+
+// The ports of a scene.
+const (
+	sitePort = iota
+	upstreamPort
+	databasePort
+	otlpPort
+	findingsPort
+	rsyncPort
+	webdavPort
+	portCount
+)
+
+// megabyte is what rates of disks are told in.
+const megabyte = 1e6
+
+// file is the path of something that is not on the site's disk.
+func (s *scene) file(name string) string { return filepath.Join(s.stage.Dir(), name) }
+
+// on is the path of something on the site's disk.
+func (s *scene) on(name string) string { return filepath.Join(s.root, name) }
+
+func (s *scene) addr(host string, port int) string {
+	return host + ":" + strconv.Itoa(s.ports[port])
+}
+
+func (s *scene) onExit(f func()) { s.cleanup = append(s.cleanup, f) }
+
+// close ends everything and undoes the stage.
+func (s *scene) close() error {
+	for _, undo := range slices.Backward(s.cleanup) {
+		undo()
+	}
+	s.cleanup = nil
+	return s.stage.Close()
+}
+
+// make makes what the site and the jobs stand on.
+func (s *scene) make(ctx context.Context) error {
+	for _, part := range []func(context.Context) error{s.makePlaces, s.makeDisk, s.makeNetwork, s.makeGroups, s.makeData, s.makePeers, s.makeDatabase} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makePlaces decides who runs where.
+func (s *scene) makePlaces(ctx context.Context) (err error) {
+	if s.cpus, err = splitCPUs(); err != nil {
+		return err
+	}
+	if s.plan.Host.OneCPU {
+		if err = moveSelf(s.cpus.rest); err != nil {
+			return err
+		}
+		s.onExit(func() { _ = moveSelf(s.cpus.all) })
+	} else {
+		s.cpus.site, s.cpus.rest = s.cpus.all, s.cpus.all
+	}
+	s.inside, s.world = "127.0.0.1", "127.0.0.1"
+	s.ports, err = freePorts(ctx, portCount)
+	return err
+}
+
+func (s *scene) makeDisk(ctx context.Context) error {
+	s.root = s.file("site-disk")
+	want := s.plan.Host.Disk
+	switch {
+	case want == nil:
+		if err := os.Mkdir(s.root, 0o755); err != nil { //nolint:gosec // the database has a user of its own
+			return fmt.Errorf("make the site's directory: %w", err)
+		}
+	case want.Faulty:
+		disk, err := s.stage.FaultyDisk(ctx, stage.FaultyDiskSpec{Name: "site", SizeMiB: want.SizeMiB})
+		if err != nil {
+			return err
+		}
+		s.faulty, s.root, s.device = disk, disk.Path, disk.Device
+	default:
+		disk, err := s.stage.Disk(ctx, stage.DiskSpec{Name: "site", SizeMiB: want.SizeMiB})
+		if err != nil {
+			return err
+		}
+		s.root, s.device = disk.Path, disk.Backing
+	}
+	for _, dir := range []string{"www", "data", "out"} {
+		if err := os.Mkdir(s.on(dir), 0o777); err != nil { //nolint:gosec // the database has a user of its own
+			return fmt.Errorf("make a directory on the site's disk: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *scene) makeNetwork(ctx context.Context) error {
+	want := s.plan.Host.Network
+	if want == nil {
+		return nil
+	}
+	network, err := s.stage.Network(ctx, stage.NetworkSpec{Mbps: want.Mbps, QueueKiB: want.QueueKiB})
+	if err != nil {
+		return err
+	}
+	s.net = network
+	s.inside, s.world = network.Inside.String(), network.Outside.String()
+	return nil
+}
+
+// makeGroups bounds the site and the jobs, where the plan has bounds.
+func (s *scene) makeGroups(context.Context) error {
+	limits := stage.Limits{MemoryBytes: int64(s.plan.Host.MemoryMiB) << 20}
+	if d := s.plan.Host.Disk; d != nil && !d.Faulty && d.ReadMBps+d.WriteMBps > 0 {
+		limits.IO = []stage.IOLimit{s.rate(d.ReadMBps, d.WriteMBps)}
+	}
+	if limits.MemoryBytes == 0 && len(limits.IO) == 0 {
+		return nil
+	}
+	var errs [3]error
+	s.group, errs[0] = s.stage.Group("run", limits)
+	if errs[0] != nil {
+		return errs[0]
+	}
+	s.site, errs[1] = s.group.Child("site")
+	s.jobs, errs[2] = s.group.Child("jobs")
+	return errors.Join(errs[:]...)
+}
+
+// rate is a bound on the site's disk.
+func (s *scene) rate(readMBps, writeMBps float64) stage.IOLimit {
+	return stage.IOLimit{Device: s.device, ReadBPS: int64(readMBps * megabyte), WriteBPS: int64(writeMBps * megabyte)}
+}
+
+// place is where a program runs.
+type place struct {
+	cpus unix.CPUSet
+	wrap func([]string) []string
+}
+
+// on runs things in a group, which may be nil, and in the site's network.
+func (s *scene) in(group *stage.Group) func([]string) []string {
+	return func(argv []string) []string {
+		if s.net != nil {
+			argv = s.net.Wrap(argv)
+		}
+		if group != nil {
+			argv = group.Wrap(argv)
+		}
+		return argv
+	}
+}
+
+// placeOf finds where a job runs.
+func (s *scene) placeOf(job scenario.Job) (place, error) {
+	cpus := s.cpus.site
+	if job.Elsewhere {
+		cpus = s.cpus.rest
+	}
+	group := s.jobs
+	if job.ReadMBps+job.WriteMBps > 0 {
+		own, err := s.stage.Group("job-"+job.Name, stage.Limits{IO: []stage.IOLimit{s.rate(job.ReadMBps, job.WriteMBps)}})
+		if err != nil {
+			return place{}, err
+		}
+		group = own
+	}
+	return place{cpus, s.in(group)}, nil
+}
+
+// makeData writes the site's files and what the backups save.
+func (s *scene) makeData(ctx context.Context) error {
+	site, data := s.plan.Site, s.plan.Data
+	dir := s.on("data")
+	if data.Elsewhere {
+		dir = s.file("data")
+	}
+	for where, set := range map[string]dataSet{
+		s.on("www"): {files: site.Files, fileKiB: site.FileKiB, kind: randomData, seed: s.plan.Seed},
+		dir:         {files: data.Files, fileKiB: data.FileKiB, kind: dataKind(data.Kind), seed: s.plan.Seed + 1},
+	} {
+		if set.files == 0 {
+			continue
+		}
+		if err := set.write(ctx, where); err != nil {
+			return err
+		}
+	}
+	s.env = []string{
+		"DATA=" + dir, "OUT=" + s.on("out"), "WWW=" + s.on("www"),
+		"PEER_RSYNC=" + s.addr(s.world, rsyncPort), "PEER_WEBDAV=" + s.addr(s.world, webdavPort),
+		"HOME=" + s.stage.Dir(), "RESTIC_PASSWORD=lab",
+		"BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes", "BORG_RELOCATED_REPO_ACCESS_IS_OK=yes",
+	}
+	return nil
+}

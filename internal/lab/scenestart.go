@@ -1,0 +1,332 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/otel-culprit/culprit/configs"
+	"github.com/otel-culprit/culprit/internal/scenario"
+)
+
+// open starts the site, its visitors and the collector, once what the jobs need
+// is prepared.
+func (s *scene) open(ctx context.Context, collector, journal string, in *inbox) error {
+	stop, err := in.serve(ctx, s.addr("127.0.0.1", findingsPort))
+	if err != nil {
+		return err
+	}
+	s.onExit(stop)
+	if err := s.forgetFiles(ctx); err != nil {
+		return err
+	}
+	for _, part := range []func(context.Context) error{s.startUpstream, s.startSite, s.startVisitors} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return s.startCollector(ctx, collector, journal)
+}
+
+// keep keeps a child that the run cannot go on without.
+func (s *scene) keep(c *child, err error) error {
+	if err != nil {
+		return err
+	}
+	s.watch(c)
+	s.onExit(c.stop)
+	return nil
+}
+
+// start starts a child that the run cannot go on without, and waits until it
+// accepts connections.
+func (s *scene) start(ctx context.Context, sp spec, addr string) (*child, error) {
+	sp.log = s.file(strings.ReplaceAll(sp.name, " ", "-") + ".log")
+	c, err := start(ctx, sp)
+	if err := s.keep(c, err); err != nil {
+		return nil, err
+	}
+	return c, c.ready(ctx, 20*time.Second, listening(addr))
+}
+
+// self is this program under another name, so that a list of processes tells what
+// it does.
+func (s *scene) self(name string) (string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find this program: %w", err)
+	}
+	named := s.file(name)
+	if err := os.Symlink(program, named); err != nil {
+		return "", fmt.Errorf("name the program of the %s: %w", name, err)
+	}
+	return named, nil
+}
+
+// makePeers starts what backups of another host's make talk to.
+func (s *scene) makePeers(ctx context.Context) error {
+	if s.net == nil {
+		return nil
+	}
+	dir := s.file("peer")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("make the directory of the other host: %w", err)
+	}
+	conf := s.file("rsyncd.conf")
+	text := fmt.Sprintf("use chroot = no\n[backup]\npath = %s\nread only = false\nuid = %d\ngid = %d\n", dir, os.Getuid(), os.Getgid())
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("write the configuration of rsync's daemon: %w", err)
+	}
+	for _, peer := range []struct {
+		program string
+		port    int
+		args    []string
+	}{
+		{"rsync", rsyncPort, []string{"--daemon", "--no-detach", "--config=" + conf, "--address=" + s.world, fmt.Sprintf("--port=%d", s.ports[rsyncPort])}},
+		{"rclone", webdavPort, []string{"serve", "webdav", "--addr", s.addr(s.world, webdavPort), dir}},
+	} {
+		program, err := exec.LookPath(peer.program)
+		if err != nil {
+			continue // a plan that needs it says so
+		}
+		sp := spec{name: "the other host's " + peer.program, argv: append([]string{program}, peer.args...), env: s.env, cpus: s.cpus.rest}
+		if _, err := s.start(ctx, sp, s.addr(s.world, peer.port)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeDatabase makes the database that the site asks.
+func (s *scene) makeDatabase(ctx context.Context) error {
+	if s.plan.Site.Query == "" {
+		return nil
+	}
+	temp := s.file("postgres")
+	if err := os.Mkdir(temp, 0o755); err != nil { //nolint:gosec // the database has a user of its own
+		return fmt.Errorf("make a directory for the database: %w", err)
+	}
+	db, err := startDatabase(ctx, databaseConfig{
+		dir: s.on("postgres"), temp: temp, port: s.ports[databasePort],
+		items: s.plan.Data.Rows, cpus: s.cpus.site, wrap: s.in(s.site),
+	})
+	if err != nil {
+		return err
+	}
+	s.db = db
+	s.env = append(s.env, db.env()...)
+	return s.keep(db.child, nil)
+}
+
+// forgetFiles drops what was written to the site's disk from the page cache, but
+// for what the site has there.
+func (s *scene) forgetFiles(ctx context.Context) error {
+	for _, dir := range []string{s.on("www"), s.on("data"), s.on("out")} {
+		if err := syncStorage(dir); err != nil {
+			return err
+		}
+		if err := evict(ctx, dir); err != nil {
+			return err
+		}
+	}
+	if s.db != nil {
+		return s.db.forget(ctx)
+	}
+	return nil
+}
+
+func (s *scene) startUpstream(ctx context.Context) error {
+	if !s.plan.Site.Upstream {
+		return nil
+	}
+	program, err := s.self("stock")
+	if err != nil {
+		return err
+	}
+	addr := s.addr(s.world, upstreamPort)
+	_, err = s.start(ctx, spec{name: "the upstream", argv: []string{program, "lab-upstream", "--addr=" + addr}, cpus: s.cpus.rest}, addr)
+	return err
+}
+
+// base is the URL of the site.
+func (s *scene) base() string { return "http://" + s.addr(s.inside, sitePort) }
+
+// otlp is the URL of the collector.
+func (s *scene) otlp() string { return "http://" + s.addr(s.world, otlpPort) }
+
+func (s *scene) startSite(ctx context.Context) error {
+	site, addr := s.plan.Site, s.addr(s.inside, sitePort)
+	if site.Server == "nginx" {
+		dir := s.file("nginx")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return fmt.Errorf("make a directory for nginx: %w", err)
+		}
+		return s.keep(startNginx(ctx, nginxConfig{
+			addr: addr, root: s.on("www"), dir: dir, cached: site.Cached, cpus: s.cpus.site, wrap: s.in(s.site),
+		}))
+	}
+	program, err := s.self(service)
+	if err != nil {
+		return err
+	}
+	cfg := SiteConfig{
+		Addr: addr, Dir: s.on("www"), OTLPEndpoint: s.otlp(), Service: service, Work: milli(site.CPUms),
+		Files: site.Files, FileKiB: site.FileKiB, Cached: site.Cached, BodyKiB: site.BodyKiB, Orders: site.Orders, Query: site.Query,
+	}
+	if site.Upstream {
+		cfg.Upstream, cfg.UpstreamAddr = "http://stock.lab/", s.addr(s.world, upstreamPort)
+	}
+	var env []string
+	if s.db != nil {
+		env = s.db.env()
+	}
+	_, err = s.start(ctx, spec{
+		name: "the site", argv: append([]string{program, "lab-site"}, cfg.Args()...), env: env, cpus: s.cpus.site, wrap: s.in(s.site),
+	}, addr)
+	return err
+}
+
+// startVisitors lets visitors come. What the site is to have in the page cache is
+// read once before.
+func (s *scene) startVisitors(ctx context.Context) error {
+	if s.plan.Site.Cached {
+		for i := range s.plan.Site.Files {
+			if err := s.visit(ctx, i); err != nil {
+				return err
+			}
+		}
+	}
+	load, err := NewLoad(s.base(), s.plan.Seed)
+	if err != nil {
+		return err
+	}
+	if s.plan.Site.Server == "nginx" {
+		load.askFiles(dataSet{files: s.plan.Site.Files})
+	}
+	s.load = load
+	s.background(ctx, load.Run)
+	load.SetRate(ctx, s.plan.Site.Rate)
+	return nil
+}
+
+// visit asks the site for an item.
+func (s *scene) visit(ctx context.Context, item int) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/item/%d", s.base(), item), http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req) //nolint:gosec // a child of the lab
+	if err != nil {
+		return fmt.Errorf("fill the site's page cache: %w", err)
+	}
+	return resp.Body.Close()
+}
+
+func (s *scene) startCollector(ctx context.Context, program, journal string) error {
+	config := s.file("lab.yaml")
+	if err := os.WriteFile(config, configs.Lab, 0o600); err != nil {
+		return fmt.Errorf("write the collector's configuration: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("host.name is not known: %w", err)
+	}
+	path, processes := "/item/1", service
+	if s.plan.Site.Server == "nginx" {
+		path, processes = "/"+fileName(0), "nginx"
+	}
+	if s.db != nil {
+		processes += ", postgres"
+	}
+	addr := s.addr(s.world, otlpPort)
+	s.collector, err = s.start(ctx, spec{
+		name: "the collector",
+		argv: []string{program, "--config=" + config},
+		env: []string{
+			"CULPRIT_URL=" + s.base() + path,
+			"CULPRIT_HOST=" + host,
+			"CULPRIT_PROCESSES=[" + processes + "]",
+			"CULPRIT_OTLP=" + addr,
+			"CULPRIT_FINDINGS=http://" + s.addr("127.0.0.1", findingsPort),
+			"CULPRIT_JOURNAL=" + journal,
+		},
+		cpus: s.cpus.rest,
+	}, addr)
+	if err != nil || s.db == nil {
+		return err
+	}
+	s.background(ctx, func(ctx context.Context) { _ = s.db.watchSessions(ctx, s.otlp(), service) }) // a journal without them shows it
+	return nil
+}
+
+// background runs f until stop is called, at the latest when the scene ends.
+func (s *scene) background(ctx context.Context, f func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f(ctx)
+	}()
+	stop = func() {
+		cancel()
+		<-done
+	}
+	s.onExit(stop)
+	return stop
+}
+
+// change makes something happen.
+func (s *scene) change(ctx context.Context, c scenario.Change) error {
+	switch c.What {
+	case scenario.Visitors:
+		s.load.SetRate(ctx, s.plan.Site.Rate*c.Value)
+		return nil
+	case scenario.DiskDelay:
+		s.quick = s.background(ctx, func(ctx context.Context) { _ = s.faulty.Slow(ctx, milli(c.Value), milli(scenario.DiskWorks)) }) // a disk that is not slow makes no symptom
+		return nil
+	case scenario.DiskPause:
+		return s.faulty.Pause()
+	case scenario.DiskErrors:
+		return s.faulty.Errors(true)
+	case scenario.UpstreamDelay:
+		return control(ctx, "http://"+s.addr(s.world, upstreamPort), map[string]float64{"delay_ms": c.Value})
+	default:
+		return control(ctx, s.base(), map[string]float64{siteTroubles[c.What]: c.Value})
+	}
+}
+
+// siteTroubles are the settings of a site that make changes.
+var siteTroubles = map[string]string{
+	scenario.GCPause:  "gc_pause_ms",
+	scenario.AppLock:  "lock_ms",
+	scenario.Allocate: "allocate_mib",
+}
+
+// restore undoes the changes.
+func (s *scene) restore(ctx context.Context, changes []scenario.Change) error {
+	for _, c := range changes {
+		var err error
+		switch c.What {
+		case scenario.DiskDelay:
+			s.quick()
+		case scenario.DiskPause:
+			err = s.faulty.Resume()
+		case scenario.DiskErrors:
+			err = s.faulty.Errors(false)
+		default:
+			c.Value = 0
+			if c.What == scenario.Visitors {
+				c.Value = 1
+			}
+			err = s.change(ctx, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
