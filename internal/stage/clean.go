@@ -36,7 +36,7 @@ func Clean(ctx context.Context, base string) (Report, error) {
 	if base, err = filepath.Abs(base); err != nil {
 		return report, fmt.Errorf("find the directory of the lab: %w", err)
 	}
-	if err := checkOurs(base); err != nil {
+	if err = checkOurs(base); err != nil {
 		return report, err
 	}
 	runs, err := os.ReadDir(base)
@@ -73,10 +73,10 @@ func (r *Report) clean(ctx context.Context, dir string) error {
 	for _, what := range undone {
 		r.Undone = append(r.Undone, filepath.Base(dir)+": "+what)
 	}
-	if err := errors.Join(broken, err); err != nil || len(left) > 0 {
+	if err = errors.Join(broken, err); err != nil || len(left) > 0 {
 		return err
 	}
-	if err := removeRun(dir); err != nil {
+	if err = removeRun(dir); err != nil {
 		return err
 	}
 	r.Undone = append(r.Undone, fmt.Sprintf("%s: removed %s", filepath.Base(dir), dir))

@@ -73,7 +73,7 @@ func allocate(path string, bytes int64) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(unix.Fallocate(int(file.Fd()), 0, 0, bytes), file.Close()) //nolint:gosec // a descriptor fits
+	return errors.Join(unix.Fallocate(int(file.Fd()), 0, 0, bytes), file.Close())
 }
 
 // mountImage mounts the file system in a file below the run's directory.
@@ -90,10 +90,10 @@ func (s *Stage) mountImage(ctx context.Context, name, image string) (*Disk, erro
 	if d.Device, err = numbers(filepath.Join("/sys/block", d.Name)); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(d.Path, 0o755); err != nil { //nolint:gosec // servers with another user must get through
+	if err = os.Mkdir(d.Path, 0o755); err != nil { //nolint:gosec // servers with another user must get through
 		return nil, err
 	}
-	if err := s.record(mount{d.Path}); err != nil {
+	if err = s.record(mount{d.Path}); err != nil {
 		return nil, err
 	}
 	_, err = run(ctx, "mount", "-t", "ext4", "-o", "noatime,errors=continue", device, d.Path)
@@ -132,7 +132,7 @@ func wholeDisk(sys string) string {
 	if err != nil {
 		return ""
 	}
-	if _, err := os.Stat(filepath.Join(sys, "partition")); err == nil {
+	if _, err = os.Stat(filepath.Join(sys, "partition")); err == nil {
 		sys = filepath.Dir(sys)
 	}
 	whole, err := numbers(sys)

@@ -40,7 +40,7 @@ func syncFileSystem(path string) error {
 		return fmt.Errorf("drop %s from the page cache: %w", path, err)
 	}
 	defer func() { _ = at.Close() }()
-	if err := unix.Syncfs(int(at.Fd())); err != nil { //nolint:gosec // a descriptor fits
+	if err := unix.Syncfs(int(at.Fd())); err != nil {
 		return fmt.Errorf("write what is dirty at %s: %w", path, err)
 	}
 	return nil
@@ -52,5 +52,5 @@ func evictFile(path string) error {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	return unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED) //nolint:gosec // a descriptor fits
+	return unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED)
 }

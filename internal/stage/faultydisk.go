@@ -96,11 +96,11 @@ func (d *FaultyDisk) Resume() error { return d.command('r') }
 // 120 and 40 ms make a disk that takes some 50 ms a request at little load.
 func (d *FaultyDisk) Slow(ctx context.Context, pause, run time.Duration) error {
 	for ctx.Err() == nil {
-		if err := d.Pause(); err != nil {
+		if err := d.Pause(); err != nil { //nolint:contextcheck // what was begun is ended, also when ctx ends
 			return err
 		}
 		rest(ctx, pause)
-		if err := d.Resume(); err != nil {
+		if err := d.Resume(); err != nil { //nolint:contextcheck // as above
 			return err
 		}
 		rest(ctx, run)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -91,8 +92,8 @@ func TestGroupOfVersion2(t *testing.T) {
 		"memory.max": "4096", "cpu.max": "50000 100000", "io.max": "8:0 rbps=max wbps=7",
 		"../cgroup.subtree_control": "+io", "../../cgroup.subtree_control": "+io", // the last of them, as these are plain files
 	} {
-		text, err := os.ReadFile(filepath.Join(g.Unified(), file))
-		require.NoError(t, err)
+		text, missing := os.ReadFile(filepath.Join(g.Unified(), file))
+		require.NoError(t, missing)
 		require.Equal(t, want, string(text))
 	}
 	require.Equal(t, []string{filepath.Join(run, "job", "cgroup.procs"), "--", "true"}, g.Wrap([]string{"true"})[4:])
@@ -100,8 +101,37 @@ func TestGroupOfVersion2(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, things, controller{Group: top, Name: "memory"})
 	require.Contains(t, things, controlGroup{g.Unified()})
+	controlGroup{g.Unified()}.resume(t.Context())
+	text, err := os.ReadFile(filepath.Join(g.Unified(), "io.max"))
+	require.NoError(t, err)
+	require.Equal(t, "8:0 rbps=max wbps=max", string(text))
 	require.NoError(t, os.RemoveAll(top)) // plain files do not go with their directory as those of control groups do
 	require.NoError(t, s.Close())
+}
+
+func TestControllersOfVersion2AreDisabledAgain(t *testing.T) {
+	s := newStage(t, NeedGroup)
+	h := s.abilities.hierarchies
+	unused := slices.IndexFunc(h.offered, func(name string) bool {
+		enabled, err := controller{Group: h.unified, Name: name}.enabled()
+		return err == nil && !enabled
+	})
+	if unused < 0 {
+		t.Skip("this host has no controller of version 2 that is not enabled")
+	}
+	name := h.offered[unused]
+	_, err := s.Group("site", Limits{})
+	require.NoError(t, err)
+	require.NoError(t, s.enable(name))
+	for _, group := range []string{h.unified, s.unified()} {
+		enabled, failed := controller{Group: group, Name: name}.enabled()
+		require.NoError(t, failed)
+		require.True(t, enabled)
+	}
+	require.NoError(t, s.Close())
+	enabled, err := controller{Group: h.unified, Name: name}.enabled()
+	require.NoError(t, err)
+	require.False(t, enabled)
 }
 
 func TestWrappedCommandsGetTheirArgumentsAndAreInTheGroup(t *testing.T) {
@@ -213,4 +243,22 @@ func TestIOLimitOfTheDeviceBelow(t *testing.T) {
 		require.Less(t, d, should*4)
 	}
 	require.Less(t, free, limited/2)
+}
+
+func TestStalledGroupIsUndoneWithoutHanging(t *testing.T) {
+	s := newStage(t, NeedGroup, NeedIO, NeedDisk)
+	d, err := s.Disk(t.Context(), DiskSpec{Name: "disk", SizeMiB: 32})
+	require.NoError(t, err)
+	if d.Backing == "" {
+		t.Skip("the lab's directory lies on no block device: set " + dirVariable)
+	}
+	g, err := s.Group("job", Limits{IO: []IOLimit{{Device: d.Backing, WriteBPS: 1000}}})
+	require.NoError(t, err)
+	write := g.Wrap([]string{"sh", "-c", `echo ready; exec dd if=/dev/zero of="$1" bs=1M count=8 oflag=direct`, "sh", filepath.Join(d.Path, "file")})
+	stalled := start(write)
+	require.NoError(t, stalled.err)
+	require.Eventually(t, func() bool { return inFlight(t, d.Name) }, 5*time.Second, poll, "the write waits")
+	begin := time.Now()
+	require.NoError(t, s.Close())
+	require.Less(t, time.Since(begin), 10*time.Second)
 }

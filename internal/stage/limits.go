@@ -107,6 +107,13 @@ func ioSettings(v Version, l IOLimit) []setting {
 	}
 }
 
+// liftIO has for each file with limits of devices what lifts one of them.
+var liftIO = map[string]string{
+	"io.max":                          " rbps=max wbps=max",
+	"blkio.throttle.read_bps_device":  " 0",
+	"blkio.throttle.write_bps_device": " 0",
+}
+
 func orMax(n int64) string {
 	if n == 0 {
 		return "max"

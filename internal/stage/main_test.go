@@ -48,7 +48,7 @@ func send(args []string) error {
 	}
 	defer conn.Close()
 	var bytes int
-	if _, err := fmt.Sscan(args[1], &bytes); err != nil {
+	if _, err = fmt.Sscan(args[1], &bytes); err != nil {
 		return err
 	}
 	_, err = conn.Write(make([]byte, bytes))
@@ -104,12 +104,11 @@ type started struct {
 func start(argv []string) started {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return started{err: err}
 	}
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return started{err: err}
 	}
 	var word string

@@ -13,9 +13,13 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// busyTime is how long a mount or a loop device may stay in use while those that
-// used it end.
-const busyTime = 4 * time.Second
+const (
+	// busyTime is how long a mount or a loop device may stay in use while those
+	// that used it end.
+	busyTime = 2 * time.Second
+	// writeTime is how long an unmount may write what is dirty.
+	writeTime = 10 * time.Second
+)
 
 // mountEscapes are those of /proc/self/mountinfo.
 var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
@@ -67,9 +71,11 @@ func (m mount) undo(ctx context.Context) (bool, error) {
 func (m mount) unmount(ctx context.Context) error {
 	patient, cancel := context.WithTimeout(ctx, busyTime)
 	defer cancel()
+	writing, stop := context.WithTimeout(ctx, writeTime)
+	defer stop()
 	var failed error
 	err := until(patient, func() bool {
-		_, failed = run(patient, "umount", "--no-canonicalize", m.Path)
+		_, failed = run(writing, "umount", "--no-canonicalize", m.Path)
 		return failed == nil
 	})
 	if err == nil {

@@ -54,7 +54,7 @@ func run(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // programs of this package's own choice
 	cmd.Stdout, cmd.Stderr = &out, &failed
 	cmd.WaitDelay = killTime
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return "", fmt.Errorf("start %s: %w", name, err)
 	}
 	done := make(chan error, 1)

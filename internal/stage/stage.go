@@ -81,7 +81,7 @@ func New(o Options) (*Stage, error) {
 	}
 	s := &Stage{id: o.ID, dir: filepath.Join(base, o.ID), abilities: Probe(), names: map[string]bool{}}
 	// Servers of the run may have another user, and must get at their files.
-	if err := os.Mkdir(s.dir, 0o755); err != nil { //nolint:gosec // see above
+	if err = os.Mkdir(s.dir, 0o755); err != nil { //nolint:gosec // see above
 		if errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("there is a run %s in %s already: choose another name, or clean up if it has ended", o.ID, base)
 		}
@@ -146,7 +146,7 @@ func (s *Stage) Close() error {
 	if s.things = left; len(left) > 0 {
 		return err
 	}
-	if err := errors.Join(err, removeRun(s.dir)); err != nil {
+	if err = errors.Join(err, removeRun(s.dir)); err != nil {
 		return err
 	}
 	err = s.ledger.file.Close()
@@ -213,7 +213,7 @@ func makeBase(base string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the directory of the lab: %w", err)
 	}
-	if err := os.MkdirAll(base, 0o755); err != nil { //nolint:gosec // servers with another user must get through
+	if err = os.MkdirAll(base, 0o755); err != nil { //nolint:gosec // servers with another user must get through
 		return "", fmt.Errorf("make the directory of the lab: %w: set %s to one that you may write", err, dirVariable)
 	}
 	if base, err = filepath.EvalSymlinks(base); err != nil {

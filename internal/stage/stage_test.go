@@ -70,19 +70,19 @@ func traces(t *testing.T, dir string, things []thing) []string {
 	backing, err := filepath.Glob("/sys/block/loop*/loop/backing_file")
 	require.NoError(t, err)
 	for _, file := range backing {
-		if text, err := os.ReadFile(file); err == nil && strings.Contains(string(text), dir) {
+		if text, gone := os.ReadFile(file); gone == nil && strings.Contains(string(text), dir) {
 			found = append(found, file)
 		}
 	}
 	for _, pattern := range []string{"/sys/fs/cgroup/*", "/sys/fs/cgroup/*/*", "/sys/fs/cgroup/*/*/*", "/sys/fs/cgroup/*/*/*/*"} {
-		groups, err := filepath.Glob(filepath.Join(pattern, prefix+filepath.Base(dir)+"*"))
-		require.NoError(t, err)
+		groups, wrong := filepath.Glob(filepath.Join(pattern, prefix+filepath.Base(dir)+"*"))
+		require.NoError(t, wrong)
 		found = append(found, groups...)
 	}
 	for _, l := range things {
 		switch l := l.(type) {
 		case link:
-			if _, err := net.InterfaceByName(l.Name); err == nil {
+			if _, gone := net.InterfaceByName(l.Name); gone == nil {
 				found = append(found, l.Name)
 			}
 		case process:
