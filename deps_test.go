@@ -40,6 +40,7 @@ var layers = map[string]struct {
 	"internal/delivery":             {},
 	"internal/report":               {may: []string{"internal/fact", "internal/backup", "internal/rootcause"}},
 	"internal/lab":                  {may: []string{"internal/event", "configs"}},
+	"internal/stage":                {},
 	"internal/evaluate":             {may: []string{"internal/params", "internal/rootcause", "internal/backup", "internal/fact", "internal/journal"}},
 	"internal/labscore":             {pure: true},
 	"internal/fit":                  {pure: true, may: []string{"internal/rootcause"}},
