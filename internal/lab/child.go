@@ -54,7 +54,7 @@ func (s spec) command() []string {
 		// The kernel forgets whose death ends a process when its user changes.
 		argv = append([]string{
 			"setpriv", fmt.Sprint("--reuid=", s.as.uid), fmt.Sprint("--regid=", s.as.gid), "--clear-groups",
-			fmt.Sprint("--pdeathsig=", int(s.orphaned())), "--",
+			"--pdeathsig=" + unix.SignalName(s.orphaned()), "--",
 		}, argv...)
 	}
 	if s.wrap != nil {
@@ -140,4 +140,27 @@ func (c *child) watch(ctx context.Context, fail context.CancelCauseFunc) {
 			fail(c.failure())
 		}
 	}
+}
+
+// ready waits until try succeeds; a child that ended before will not.
+func (c *child) ready(ctx context.Context, atMost time.Duration, try func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-c.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := await(ctx, atMost, try)
+	select {
+	case <-c.done:
+		return c.failure()
+	default:
+	}
+	if err != nil {
+		return fmt.Errorf("%s does not come up: %w", c.name, err)
+	}
+	return nil
 }

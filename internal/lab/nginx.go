@@ -1,0 +1,110 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// nginxConfig describes an nginx that serves files.
+type nginxConfig struct {
+	addr   string // such as 127.0.0.1:8080
+	root   string // directory of the files
+	dir    string // for its own files, which exists
+	cached bool   // files may come from the page cache
+	cpus   unix.CPUSet
+	wrap   func(argv []string) []string
+}
+
+// startNginx starts it and waits until it answers.
+func startNginx(ctx context.Context, cfg nginxConfig) (*child, error) {
+	if err := mustBeOurs(cfg.addr); err != nil {
+		return nil, err
+	}
+	program, err := findServer("nginx", "/usr/sbin", "nginx-light")
+	if err != nil {
+		return nil, err
+	}
+	built, err := exec.CommandContext(ctx, program, "-V").CombinedOutput() //nolint:gosec // found above
+	if err != nil {
+		return nil, fmt.Errorf("ask nginx how it was built: %w", err)
+	}
+	file := filepath.Join(cfg.dir, "nginx.conf")
+	if err = os.WriteFile(file, cfg.text(string(built)), 0o600); err != nil {
+		return nil, fmt.Errorf("write the configuration of nginx: %w", err)
+	}
+	c, err := start(ctx, spec{
+		name: "nginx", argv: []string{program, "-e", "stderr", "-p", cfg.dir, "-c", file},
+		cpus: cfg.cpus, wrap: cfg.wrap, log: filepath.Join(cfg.dir, "nginx.log"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	// It writes its number when it has its address, which another may have too.
+	up := func(context.Context) error {
+		_, missing := os.Stat(cfg.pidFile())
+		return missing
+	}
+	if err := c.ready(ctx, 20*time.Second, up); err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (cfg nginxConfig) pidFile() string { return filepath.Join(cfg.dir, "nginx.pid") }
+
+// text is the configuration; built is what nginx says of how it was built.
+func (cfg nginxConfig) text(built string) []byte {
+	var b bytes.Buffer
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+";\n", args...) }
+	if os.Geteuid() == 0 {
+		line("user root") // the lab's files are its own
+	}
+	line("daemon off")
+	line("worker_processes 1")
+	line("pid %q", cfg.pidFile())
+	b.WriteString("events {}\nhttp {\n")
+	line("access_log off")
+	for _, module := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		if !strings.Contains(built, "--without-http_"+module+"_module") {
+			line("%s_temp_path %q", module, filepath.Join(cfg.dir, module))
+		}
+	}
+	b.WriteString("server {\n")
+	line("listen %s", cfg.addr)
+	line("root %q", cfg.root)
+	if !cfg.cached {
+		line("directio 512")
+		line("directio_alignment 4k") // XFS wants it
+		line("output_buffers 1 256k") // a file in few reads
+		if strings.Contains(built, "--with-threads") {
+			line("aio threads") // else one slow read holds up everybody
+		}
+	}
+	b.WriteString("}\n}\n")
+	return b.Bytes()
+}
+
+// findServer finds a program in the PATH or in another directory; pkg is the
+// Debian package that has it.
+func findServer(name, elsewhere, pkg string) (string, error) {
+	if found, err := exec.LookPath(name); err == nil {
+		return found, nil
+	}
+	there, _ := filepath.Glob(filepath.Join(elsewhere, name)) // the pattern is a good one
+	for _, program := range slices.Backward(there) {          // the newest version first
+		if found, err := exec.LookPath(program); err == nil {
+			return found, nil
+		}
+	}
+	return "", fmt.Errorf("%s is neither in the PATH nor in %s: install it (Debian: apt-get install %s)", name, elsewhere, pkg)
+}

@@ -1,0 +1,96 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const siteConnections = 20 // to the database
+
+// errUpstream is an upstream that does not answer as it should.
+var errUpstream = errors.New("the upstream failed")
+
+// connect makes requests ask the database.
+func (w *siteWork) connect(ctx context.Context) error {
+	config, err := pgxpool.ParseConfig("") // the variables say it
+	if err != nil {
+		return fmt.Errorf("the variables for the database: %w", err)
+	}
+	config.MaxConns = siteConnections
+	if w.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return fmt.Errorf("connect with the database: %w", err)
+	}
+	w.undo = append(w.undo, w.pool.Close)
+	if err := w.pool.QueryRow(ctx, "SELECT max(id) FROM item").Scan(&w.items); err != nil {
+		return fmt.Errorf("count the rows of the database's table item: %w", err)
+	}
+	w.steps = append(w.steps, w.query)
+	return nil
+}
+
+// query reads or changes a row. Visitors ask for items at random; which row an
+// item has need not be the same each time.
+func (w *siteWork) query(ctx context.Context, _ uint64) error {
+	id := int64(1 + rand.Uint64N(w.items)) //nolint:gosec // a row, no secret; the table has fewer rows than that
+	if w.cfg.Query == queryWrite {
+		if _, err := w.pool.Exec(ctx, "UPDATE item SET stock = stock - 1 WHERE id = $1", id); err != nil {
+			return fmt.Errorf("change an item: %w", err)
+		}
+		return nil
+	}
+	var (
+		stock  int
+		filler string
+	)
+	if err := w.pool.QueryRow(ctx, "SELECT stock, filler FROM item WHERE id = $1", id).Scan(&stock, &filler); err != nil {
+		return fmt.Errorf("look up an item: %w", err)
+	}
+	return nil
+}
+
+// dialling makes connections to addr, whatever the name; to the name if it is
+// empty.
+func dialling(addr string) *http.Transport {
+	transport := &http.Transport{MaxIdleConnsPerHost: maxUnfinished}
+	if addr != "" {
+		transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}
+	}
+	return transport
+}
+
+// call asks the upstream.
+func (w *siteWork) call(ctx context.Context, _ uint64) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.cfg.Upstream, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUpstream, err)
+	}
+	if err := get(w.client, req); err != nil {
+		return fmt.Errorf("%w: %w", errUpstream, err)
+	}
+	return nil
+}
+
+// get asks and reads the whole answer, which must be a good one.
+func get(client *http.Client, req *http.Request) error {
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }() // read only
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", req.URL.Host, resp.Status)
+	}
+	return nil
+}
