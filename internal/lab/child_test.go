@@ -36,6 +36,7 @@ func victims(ctx context.Context, dir, addr string) error {
 }
 
 func TestVictimsEndWithALabThatWasKilled(t *testing.T) {
+	t.Parallel()
 	mustHave(t, "nginx", "/usr/sbin", "nginx-light")
 	mustHave(t, "postgres", "/usr/lib/postgresql/*/bin", "postgresql")
 	self, err := os.Executable()
