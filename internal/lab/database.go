@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -219,16 +218,16 @@ func (db *database) execute(ctx context.Context, name, statements string) error 
 	return err
 }
 
-// url is where a database is found by those who cannot reach its socket.
+// url is how the lab itself reaches a database: by the socket, which is the same
+// in all networks.
 func (db *database) url(name string) string {
-	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(databaseUser, db.password), Path: "/" + name,
-		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(db.cfg.port)), RawQuery: "sslmode=disable",
-	}
+	how := url.Values{"host": {db.sockets}, "port": {strconv.Itoa(db.cfg.port)}}
+	u := url.URL{Scheme: "postgres", User: url.User(databaseUser), Path: "/" + name, RawQuery: how.Encode()}
 	return u.String()
 }
 
-// env is for clients such as pg_dump and the site.
+// env is for clients such as pg_dump and the site. Those that cannot get to the
+// socket set PGHOST to 127.0.0.1.
 func (db *database) env() []string {
 	return []string{
 		"PGHOST=" + db.sockets, "PGPORT=" + strconv.Itoa(db.cfg.port),

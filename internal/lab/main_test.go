@@ -36,6 +36,8 @@ func play(m *testing.M) (status int) {
 		}
 	case os.Args[1] == "lab-upstream":
 		err = Upstream(ctx, os.Args[2])
+	case os.Args[1] == "lab-victims":
+		err = victims(ctx, os.Args[2], os.Args[3])
 	case strings.HasPrefix(os.Args[1], "--config="):
 		err = oracle(ctx)
 	default:

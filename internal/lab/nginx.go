@@ -48,6 +48,7 @@ func startNginx(ctx context.Context, cfg nginxConfig) (*child, error) {
 	}
 	c, err := start(ctx, spec{
 		name: "nginx", argv: []string{program, "-e", "stderr", "-p", cfg.dir, "-c", file},
+		ends: unix.SIGTERM, // even if its parent was killed, or its worker would be left
 		cpus: cfg.cpus, wrap: cfg.wrap, log: filepath.Join(cfg.dir, "nginx.log"),
 	})
 	if err != nil {

@@ -102,6 +102,7 @@ func shortLoad(t *testing.T, addr string, set dataSet) Stats {
 }
 
 func TestNginxSaysWhyItCannotStart(t *testing.T) {
+	t.Parallel()
 	mustHave(t, "nginx", "/usr/sbin", "nginx-light")
 	taken, dir := freeAddr(t), t.TempDir()
 	runUntilEnd(t, func(ctx context.Context) error { return Upstream(ctx, taken) })

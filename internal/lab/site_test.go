@@ -216,6 +216,7 @@ func mustReachStorage(t *testing.T, dir string) {
 }
 
 func TestSiteMakesEachOrderDurable(t *testing.T) {
+	t.Parallel()
 	cfg := quickSite()
 	cfg.Orders, cfg.Dir = ordersEach, t.TempDir()
 	base := runSite(t, cfg)
@@ -229,6 +230,7 @@ func TestSiteMakesEachOrderDurable(t *testing.T) {
 }
 
 func TestSiteWaitsForSpace(t *testing.T) {
+	t.Parallel()
 	dir := tinyDisk(t)
 	cfg := quickSite()
 	cfg.Orders, cfg.Dir = ordersEach, dir
@@ -274,6 +276,7 @@ func tinyDisk(t *testing.T) string {
 }
 
 func TestOrdersThatFindNoSpaceStayNoted(t *testing.T) {
+	t.Parallel()
 	dir := tinyDisk(t)
 	book, err := openOrders(dir)
 	require.NoError(t, err)
@@ -315,10 +318,10 @@ func TestSiteSuffersFromItsOwnFaults(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			base := runSite(t, quickSite())
-			visits := func() (slowest time.Duration, cpu float64) {
+			visits := func(lasting time.Duration) (slowest time.Duration, cpu float64) {
 				before, err := cpuOf(t.Context(), base)
 				require.NoError(t, err)
-				for until := time.Now().Add(1500 * time.Millisecond); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+				for until := time.Now().Add(lasting); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 					status, _, took := visitSite(t, base)
 					require.Equal(t, http.StatusOK, status)
 					slowest = max(slowest, took)
@@ -328,14 +331,14 @@ func TestSiteSuffersFromItsOwnFaults(t *testing.T) {
 				return slowest, after - before
 			}
 			require.NoError(t, control(t.Context(), base, c.settings))
-			slow, used := visits()
+			slow, used := visits(1200 * time.Millisecond)
 			require.GreaterOrEqual(t, slow, c.slow)
 			require.GreaterOrEqual(t, used, c.cpu)
 			for name := range c.settings {
 				require.NoError(t, control(t.Context(), base, map[string]float64{name: 0}))
 			}
-			_, healed := visits()
-			require.LessOrEqual(t, healed, max(used, 0.3), "it is undone")
+			_, healed := visits(500 * time.Millisecond)
+			require.Less(t, healed, max(used, 0.2), "it is undone")
 		})
 	}
 }
@@ -354,6 +357,7 @@ func TestControlRefusesWhatCannotBe(t *testing.T) {
 }
 
 func TestSiteTellsOfItsUpstream(t *testing.T) {
+	t.Parallel()
 	e := listen(t)
 	cfg := quickSite()
 	cfg.OTLPEndpoint, cfg.Upstream, cfg.UpstreamAddr = e.url, "http://stock.example/levels", runUpstream(t)

@@ -1,0 +1,73 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// victims starts servers and leaves them to whoever kills it.
+func victims(ctx context.Context, dir, addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return err
+	}
+	if _, err = startDatabase(ctx, databaseConfig{dir: filepath.Join(dir, "data"), temp: dir, port: number, items: 1, rows: 1}); err != nil {
+		return err
+	}
+	// Its pages are nobody's: only that it runs counts.
+	if _, err = startNginx(ctx, nginxConfig{addr: "127.0.0.2:" + port, root: dir, dir: dir}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func TestVictimsEndWithALabThatWasKilled(t *testing.T) {
+	t.Parallel()
+	mustHave(t, "nginx", "/usr/sbin", "nginx-light")
+	mustHave(t, "postgres", "/usr/lib/postgresql/*/bin", "postgresql")
+	self, err := os.Executable()
+	require.NoError(t, err)
+	dir, addr := passableDir(t), freeAddr(t)
+	_, port, err := net.SplitHostPort(addr)
+	require.NoError(t, err)
+	servers := []string{addr, "127.0.0.2:" + port}
+	lab, err := start(t.Context(), spec{name: "the lab", argv: []string{self, "lab-victims", dir, addr}, log: filepath.Join(dir, "lab.log")})
+	require.NoError(t, err)
+	require.NoError(t, lab.ready(t.Context(), 20*time.Second, listening(servers[1])))
+	require.NoError(t, listening(servers[0])(t.Context()))
+
+	require.NoError(t, unix.Kill(lab.pid(), unix.SIGKILL))
+	<-lab.done
+	for _, server := range servers {
+		require.NoError(t, await(t.Context(), 10*time.Second, func(ctx context.Context) error {
+			if listening(server)(ctx) == nil {
+				return errors.New("it still listens")
+			}
+			return nil
+		}), server)
+	}
+}
+
+func TestAChildThatEndsIsNotWaitedFor(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	c, err := start(t.Context(), spec{name: "the server", argv: []string{"sh", "-c", "echo no licence; exit 3"}, log: log})
+	require.NoError(t, err)
+	began := time.Now()
+	err = c.ready(t.Context(), time.Minute, listening(freeAddr(t)))
+	require.ErrorContains(t, err, "the server ended early (exit status 3); the last it wrote:\nno licence")
+	require.Less(t, time.Since(began), 10*time.Second)
+}
