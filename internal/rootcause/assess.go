@@ -327,6 +327,8 @@ func waited(sc *scene, r Shared) Evidence {
 	case w.sentence == "":
 		ev.Sentence = fmt.Sprintf("waiting for %s is not measured here", r)
 	case w.strength == 0 && w.indirect: // busy hosts hurt, idle ones exonerate nobody
+	case w.strength == 0 && w.direct:
+		ev.Term, ev.Strength = TermNoWait, 2
 	case w.strength == 0:
 		ev.Term, ev.Strength = TermNoWait, 1
 	default:
