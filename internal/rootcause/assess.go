@@ -35,7 +35,8 @@ func (a assessment) sameTop(b assessment) bool {
 		return len(a.suspects) == len(b.suspects)
 	}
 	s, t := a.suspects[0], b.suspects[0]
-	return s.Cause == t.Cause && s.Resource == t.Resource && s.Workload == t.Workload
+	// Of those that are named together it does not matter who is a little ahead.
+	return s.Cause == t.Cause && s.Resource == t.Resource && (s.Workload == t.Workload || s.Together && t.Together)
 }
 
 // scored is a suspect with its score before probabilities are made.
