@@ -15,7 +15,8 @@
 // milliseconds are known, with their bytes and all but a hundredth of their CPU
 // time. Two at the sockets count the bytes of TCP (MPTCP included) and UDP, on
 // whichever network namespace and by whichever system call, but for what a
-// process takes off a socket by splice or a mapping. Round trip times, retransmits
+// process takes off a socket by splice or a mapping, and how long what is sent
+// over TCP is under way, as far as its connection knows. Round trip times, retransmits
 // and listening sockets are found by looking through the open descriptors: of a
 // process that goes on using sockets every five scans, of all every sixty.
 //

@@ -272,4 +272,15 @@ func TestPathsOfAServer(t *testing.T) {
 	require.True(t, n.Listening)
 	require.Positive(t, n.RTT)
 	require.Less(t, n.RTT, 0.1, "loopback")
+
+	big := make([]byte, 1<<20)
+	for range 20 {
+		go func() { _, _ = c.Write(big) }()
+		_, err = io.ReadFull(c, big)
+		require.NoError(t, err)
+	}
+	m := find(scan(t, s), os.Getpid()).Network
+	roundTrip := float64(m.Flight-n.Flight) / 1e3 / float64(m.TCP.Transmitted-n.TCP.Transmitted)
+	require.Positive(t, roundTrip)
+	require.Less(t, roundTrip, 0.1, "loopback")
 }

@@ -83,7 +83,7 @@ func divide(run, sampledUser, sampledSystem, userBefore, systemBefore uint64) (u
 func (e *entry) rebase(now *traffic) {
 	before := &e.record.traffic
 	if now.tcpReceived < before.tcpReceived || now.tcpTransmitted < before.tcpTransmitted ||
-		now.udpReceived < before.udpReceived || now.udpTransmitted < before.udpTransmitted {
+		now.udpReceived < before.udpReceived || now.udpTransmitted < before.udpTransmitted || now.flight < before.flight {
 		e.traffic.add(before)
 	}
 }
@@ -95,6 +95,7 @@ func (e *entry) publishTraffic() {
 	n.TCP.Transmitted = max(n.TCP.Transmitted, signed(t.tcpTransmitted))
 	n.UDP.Received = max(n.UDP.Received, signed(t.udpReceived))
 	n.UDP.Transmitted = max(n.UDP.Transmitted, signed(t.udpTransmitted))
+	n.Flight = max(n.Flight, signed(t.flight))
 }
 
 func seconds(ns uint64) float64 { return float64(ns) / 1e9 }

@@ -28,7 +28,7 @@ const (
 	headSize        = 8
 	beginSize       = headSize + 16
 	threadSize      = headSize + 128
-	leaderSize      = threadSize + 224
+	leaderSize      = threadSize + 232
 	endSize         = headSize + 8
 	exitSize        = leaderSize + 8
 	freeSize        = headSize + 96
@@ -164,6 +164,7 @@ type threadRecord struct {
 // traffic is what went over the sockets of a process, in bytes.
 type traffic struct {
 	tcpReceived, tcpTransmitted, udpReceived, udpTransmitted uint64
+	flight                                                   uint64 // bytes times ms
 }
 
 func (t *traffic) add(u *traffic) {
@@ -171,6 +172,7 @@ func (t *traffic) add(u *traffic) {
 	t.tcpTransmitted += u.tcpTransmitted
 	t.udpReceived += u.udpReceived
 	t.udpTransmitted += u.udpTransmitted
+	t.flight += u.flight
 }
 
 // leaderRecord is what the kernel says of the main thread of a process and of
@@ -238,7 +240,7 @@ func (f *fields) leader(l *leaderRecord) {
 	f.usage(&l.ended)
 	l.childrenUser, l.childrenSystem = f.u64(), f.u64()
 	l.toldUser, l.toldSystem = f.u64(), f.u64()
-	l.traffic = traffic{tcpReceived: f.u64(), tcpTransmitted: f.u64(), udpReceived: f.u64(), udpTransmitted: f.u64()}
+	l.traffic = traffic{tcpReceived: f.u64(), tcpTransmitted: f.u64(), udpReceived: f.u64(), udpTransmitted: f.u64(), flight: f.u64()}
 	l.resident, l.total = f.u64(), f.u64()
 	l.cgroup = cgroupID{unified: f.u64(), cpu: f.u64()}
 	l.execs, l.cpus = f.u64(), f.u64()

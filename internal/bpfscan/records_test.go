@@ -32,7 +32,7 @@ func at64(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
 func TestParse(t *testing.T) {
 	b := record(kindExit, 42)
 	var l leaderRecord
-	require.Equal(t, at64(b, 360), parseExit(b, &l))
+	require.Equal(t, at64(b, 368), parseExit(b, &l))
 	require.Equal(t, at32(b, 8), l.thread.process)
 	require.Equal(t, at64(b, 16), l.thread.start)
 	require.Equal(t, at64(b, 24), l.thread.usage.run)
@@ -44,9 +44,10 @@ func TestParse(t *testing.T) {
 	require.Equal(t, at64(b, 216), l.childrenSystem)
 	require.Equal(t, at64(b, 232), l.toldSystem)
 	require.Equal(t, at64(b, 264), l.traffic.udpTransmitted)
-	require.Equal(t, at64(b, 296), l.cgroup.cpu)
-	require.Equal(t, at32(b, 340), l.threads)
-	require.Equal(t, b[344:360], l.name[:])
+	require.Equal(t, at64(b, 272), l.traffic.flight)
+	require.Equal(t, at64(b, 304), l.cgroup.cpu)
+	require.Equal(t, at32(b, 348), l.threads)
+	require.Equal(t, b[352:368], l.name[:])
 
 	var f freeRecord
 	b = record(kindFree, 42)

@@ -83,12 +83,13 @@ const (
 	SwapDelay                       // seconds that threads waited for pages to be swapped in
 	ThrashingDelay                  // seconds that threads waited for pages that had just been evicted
 	Retransmits                     // TCP segments that had to be sent again
+	Flight                          // byte-seconds: TCP bytes sent, each times its smoothed round-trip time then
 	NumResources
 )
 
 var resourceNames = [NumResources]string{
 	"cpu", "disk_read", "disk_write", "network_receive", "network_transmit",
-	"run_delay", "block_delay", "major_faults", "memory", "swap_delay", "thrashing_delay", "retransmits",
+	"run_delay", "block_delay", "major_faults", "memory", "swap_delay", "thrashing_delay", "retransmits", "flight",
 }
 
 // String is the name of the resource in journals.

@@ -26,7 +26,7 @@ func night() []fact.Fact {
 	amounts[fact.CPU] = 0.30000000000000004
 	amounts[fact.DiskRead] = 0
 	amounts[fact.Memory] = 1 << 40
-	full := fact.Amounts{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+	full := fact.Amounts{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}
 	return []fact.Fact{
 		fact.Tick{At: at},
 		fact.Described{

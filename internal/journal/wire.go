@@ -80,6 +80,7 @@ type wireAmounts struct {
 	SwapDelay       *float64 `json:"swap_delay,omitzero"`
 	ThrashingDelay  *float64 `json:"thrashing_delay,omitzero"`
 	Retransmits     *float64 `json:"retransmits,omitzero"`
+	Flight          *float64 `json:"flight,omitzero"`
 }
 
 // slots gives the amounts in the order of the resources.
@@ -90,6 +91,7 @@ func (w *wireAmounts) slots() [fact.NumResources]**float64 {
 		fact.RunDelay: &w.RunDelay, fact.BlockDelay: &w.BlockDelay,
 		fact.MajorFaults: &w.MajorFaults, fact.Memory: &w.Memory,
 		fact.SwapDelay: &w.SwapDelay, fact.ThrashingDelay: &w.ThrashingDelay, fact.Retransmits: &w.Retransmits,
+		fact.Flight: &w.Flight,
 	}
 }
 

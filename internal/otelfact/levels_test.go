@@ -145,7 +145,7 @@ func TestLevelsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestDelaysAndRetransmits(t *testing.T) {
+func TestDelaysAndRoundTrips(t *testing.T) {
 	nightly := attrs{"rootcause.workload": "nightly.service", "rootcause.workload.type": "unit", "rootcause.workload.pid": 0}
 	at := func(s float64) *batch {
 		b := newBatch(web1)
@@ -153,10 +153,11 @@ func TestDelaysAndRetransmits(t *testing.T) {
 			b.sum("rootcause."+kind+".wait.time", s, s, with(whose, attrs{"rootcause.wait.type": "swap"}))
 			b.sum("rootcause."+kind+".wait.time", s, 2*s, with(whose, attrs{"rootcause.wait.type": "thrashing"}))
 			b.sum("rootcause."+kind+".tcp.retransmits", s, 3*s, whose)
+			b.sum("rootcause."+kind+".tcp.flight", s, 4*s, whose)
 		}
 		return b
 	}
-	want := amounts(map[fact.Resource]float64{fact.SwapDelay: 1, fact.ThrashingDelay: 2, fact.Retransmits: 3})
+	want := amounts(map[fact.Resource]float64{fact.SwapDelay: 1, fact.ThrashingDelay: 2, fact.Retransmits: 3, fact.Flight: 4})
 	d := NewDecoder(Options{})
 	require.Empty(t, metricsOf(d, at(10)))
 	got := only[fact.Use](metricsOf(d, at(11)))

@@ -13,7 +13,8 @@ var (
 	netDirections  = map[string]use{"receive": networkReceive, "transmit": networkTransmit}
 	waitTypes      = map[string]use{"run_queue": runDelay, "block_io": blockDelay, "swap": swapDelay, "thrashing": thrashingDelay}
 	faultTypes     = map[string]use{"major": majorFaults}
-	untyped        = map[string]use{"": retransmits}
+	resent         = map[string]use{"": retransmits}
+	underWay       = map[string]use{"": flight}
 )
 
 // metric reads one metric, if it is one that tells something.
@@ -52,7 +53,8 @@ var hostMetrics = map[string]func(*Decoder, *host, pmetric.Metric){
 	"process.paging.faults":       counted{(*Decoder).processPoint, "system.paging.fault.type", faultTypes}.of,
 	"rootcause.process.wait.time": counted{(*Decoder).processPoint, "rootcause.wait.type", waitTypes}.of,
 
-	"rootcause.process.tcp.retransmits": counted{(*Decoder).processPoint, "", untyped}.of,
+	"rootcause.process.tcp.retransmits": counted{(*Decoder).processPoint, "", resent}.of,
+	"rootcause.process.tcp.flight":      counted{(*Decoder).processPoint, "", underWay}.of,
 
 	"rootcause.backend": (*Decoder).backend,
 
@@ -65,7 +67,8 @@ var hostMetrics = map[string]func(*Decoder, *host, pmetric.Metric){
 	"rootcause.workload.paging.faults": counted{(*Decoder).workloadPoint, "system.paging.fault.type", faultTypes}.of,
 	"rootcause.workload.wait.time":     counted{(*Decoder).workloadPoint, "rootcause.wait.type", waitTypes}.of,
 
-	"rootcause.workload.tcp.retransmits": counted{(*Decoder).workloadPoint, "", untyped}.of,
+	"rootcause.workload.tcp.retransmits": counted{(*Decoder).workloadPoint, "", resent}.of,
+	"rootcause.workload.tcp.flight":      counted{(*Decoder).workloadPoint, "", underWay}.of,
 
 	"system.cpu.time":          (*Decoder).cpuTime,
 	"system.cpu.logical.count": (*Decoder).cpuCount,

@@ -35,6 +35,7 @@ const (
 	swapDelay
 	thrashingDelay
 	retransmits
+	flight
 	numUses
 )
 
@@ -50,7 +51,7 @@ var resourceOf = [numUses]fact.Resource{
 	networkReceive: fact.NetworkReceive, networkTransmit: fact.NetworkTransmit,
 	udpReceive: fact.NetworkReceive, udpTransmit: fact.NetworkTransmit,
 	runDelay: fact.RunDelay, blockDelay: fact.BlockDelay, majorFaults: fact.MajorFaults,
-	swapDelay: fact.SwapDelay, thrashingDelay: fact.ThrashingDelay, retransmits: fact.Retransmits,
+	swapDelay: fact.SwapDelay, thrashingDelay: fact.ThrashingDelay, retransmits: fact.Retransmits, flight: fact.Flight,
 }
 
 // process is what is remembered of a process or a workload, and the cell of its

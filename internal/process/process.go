@@ -72,9 +72,13 @@ type Process struct {
 // Network is what went over the sockets of a process.
 type Network struct {
 	TCP, UDP    Traffic
-	Retransmits int64   // TCP segments sent again
-	RTT         float64 // seconds, mean over its established connections that carry data; zero if it has none
-	Listening   bool    // it waits for connections: a server
+	Retransmits int64 // TCP segments sent again
+	// Flight is the bytes sent over TCP, each times the milliseconds of its
+	// connection's smoothed round-trip time then: divided by the bytes it is their
+	// mean round-trip time.
+	Flight    int64
+	RTT       float64 // seconds, mean over its established connections that carry data; zero if it has none
+	Listening bool    // it waits for connections: a server
 }
 
 // Traffic is bytes of payload.
@@ -95,7 +99,7 @@ const (
 	KnowsSwapDelay                    // SwapDelay
 	KnowsThrashing                    // ThrashingDelay
 	KnowsSwitches                     // VoluntarySwitches, InvoluntarySwitches, of all threads or, from procfs, of the main one
-	KnowsTCP                          // Network.TCP
+	KnowsTCP                          // Network.TCP and Flight
 	KnowsUDP                          // Network.UDP
 	KnowsPaths                        // Network.Retransmits, RTT and Listening
 )

@@ -283,6 +283,9 @@ func Claim(v rootcause.Verdict, withHost bool) string {
 	case rootcause.FaultyDisk:
 		return fmt.Sprintf("A faulty disk %s %s", pick("slowed", "probably slowed"), service)
 	case rootcause.Upstream:
+		if top.Resource == rootcause.SharedNetwork {
+			return fmt.Sprintf("The way to %s, or something it calls, %s it", service, pick("slowed", "probably slowed"))
+		}
 		return fmt.Sprintf("%s %s for something it calls, or for a lock", service, pick("waited", "probably waited"))
 	default:
 		return service + " was slow, and no cause stands out"

@@ -35,7 +35,8 @@ func (a assessment) sameTop(b assessment) bool {
 		return len(a.suspects) == len(b.suspects)
 	}
 	s, t := a.suspects[0], b.suspects[0]
-	return s.Cause == t.Cause && s.Resource == t.Resource && s.Workload == t.Workload
+	// Of those that are named together it does not matter who is a little ahead.
+	return s.Cause == t.Cause && s.Resource == t.Resource && (s.Workload == t.Workload || s.Together && t.Together)
 }
 
 // scored is a suspect with its score before probabilities are made.
@@ -327,6 +328,8 @@ func waited(sc *scene, r Shared) Evidence {
 	case w.sentence == "":
 		ev.Sentence = fmt.Sprintf("waiting for %s is not measured here", r)
 	case w.strength == 0 && w.indirect: // busy hosts hurt, idle ones exonerate nobody
+	case w.strength == 0 && w.direct:
+		ev.Term, ev.Strength = TermNoWait, 2
 	case w.strength == 0:
 		ev.Term, ev.Strength = TermNoWait, 1
 	default:

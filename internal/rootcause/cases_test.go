@@ -219,6 +219,38 @@ var cases = []struct {
 		in.slow(0.03 + 0.1*in.size)
 		in.bystander()
 	}, outcome{findings: findings{"restic": innocent}}},
+	{"link filled by a backup", all, func(in incident) {
+		in.upload(3e6 + 5e6*in.size)
+		in.queue(in.while(2e6, 1.5e6))
+		in.bystander()
+	}, blames(rootcause.SharedNetwork, "rsync", findings{"rsync": charged, "restic": innocent})},
+	{"link filled by a backup, seen by a probe", all, func(in incident) {
+		in.probed()
+		in.upload(3e6 + 5e6*in.size)
+		in.queue(in.while(2e6, 1.5e6))
+		in.bystander()
+	}, blames(rootcause.SharedNetwork, "rsync", findings{"rsync": charged, "restic": innocent})},
+	{"link filled by a surge", all, func(in incident) {
+		more := 2 + 2*in.size
+		in.sites[0].rate, in.shop().use[fact.CPU] = in.while(50, 50*more), in.while(0.2, min(0.9, 0.2*more))
+		in.queue(in.while(2e6, 2e6*more))
+		in.trickle(150e3 + 150e3*in.size)
+	}, outcome{cause: rootcause.TrafficSurge, findings: findings{"rsync": innocent}}},
+	{"link filled by a surge, seen by a probe", all, func(in incident) {
+		in.probed()
+		in.queue(in.while(2e6, 4e6+4e6*in.size))
+		in.trickle(150e3 + 150e3*in.size)
+	}, outcome{findings: findings{"rsync": innocent}}},
+	{"clients far away", all, func(in incident) {
+		in.queue(always(2e6))
+		in.trickle(150e3 + 150e3*in.size)
+	}, outcome{cause: rootcause.Upstream, findings: findings{"rsync": innocent}}},
+	// The link has room: nobody who sends waits longer than requests notice.
+	{"upload beside what is not seen", all, func(in incident) {
+		in.trickle(3e6 + 5e6*in.size)
+		in.queue(always(2e6))
+		in.shop().use[fact.Flight] = in.while(2e6*0.0005, 2e6*0.001)
+	}, outcome{findings: findings{"rsync": innocent}}},
 	// At 10 s the pauses are two readings long: chance explains as much.
 	{"dose beside a steady job", []int{1}, func(in incident) {
 		use := 0.3 + 0.15*in.size
@@ -281,6 +313,29 @@ func (in incident) filled() {
 		}
 		return []fact.Fact{fact.Filesystem{At: r.at, Host: hostName, Mountpoint: "/srv", Device: "/dev/sda1", Size: 1000 * speed, Available: left}}
 	}
+}
+
+// queue is a shop whose answers wait in a queue on their way, with what it sends.
+func (in incident) queue(sent func(int) float64) {
+	trip := in.while(0.0005, 0.015+0.06*in.size)
+	in.slow(0.010 + 3*trip(in.from))
+	in.shop().use[fact.NetworkTransmit] = sent
+	in.shop().use[fact.Flight] = func(second int) float64 { return sent(second) * trip(second) }
+}
+
+// upload is a backup that sends so many bytes per second.
+func (in incident) upload(speed float64) {
+	in.job(500, "rsync -a /srv/ backup::srv/", in.from, in.to, uses{fact.CPU: always(0.03), fact.DiskRead: always(speed), fact.NetworkTransmit: always(speed)})
+}
+
+// trickle is one that is there by chance, and sends what lies in the page cache.
+func (in incident) trickle(speed float64) {
+	in.job(500, "rsync -a /srv/ backup::srv/", in.from-in.rng.IntN(60), in.to+40, uses{fact.CPU: always(0.03), fact.NetworkTransmit: always(speed)})
+}
+
+// probed is a shop that only a probe measures.
+func (in incident) probed() {
+	in.sites[0].signal, in.sites[0].rate = "probe", always(10)
 }
 
 // starved is a shop that gets less of the CPU.

@@ -85,6 +85,7 @@ const (
 	TermNoLoad       Term = "no_load"         // at this request rate it is not
 	TermCrowd        Term = "crowd"           // more sessions at once, and no fewer requests done
 	TermStarved      Term = "starved"         // the host fell idle with the requests
+	TermRoundTrip    Term = "round_trip"      // the way to the clients became slow, and not by what is sent here
 	TermNothingWaits Term = "nothing_waits"   // no wait, no use changed
 
 	TermHungTask       Term = "hung_task"           // the kernel told of tasks that hang

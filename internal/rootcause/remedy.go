@@ -42,6 +42,10 @@ func (e *Engine) remedies(sc *scene, top scored) []Remedy {
 			{Title: "ask the disk itself", Command: "smartctl -a /dev/DEVICE", Why: "needs smartmontools and root"},
 		}
 	case Upstream:
+		if sc.trips.strength > 0 && top.Resource == SharedNetwork {
+			list = []Remedy{{Title: "look at the way to the clients of " + sc.v.id.Service + ": a shaper, a tunnel, the uplink", Why: "what is sent here is no more than usual, and comes back late"}}
+			break
+		}
 		list = []Remedy{{Title: "follow a slow trace to what " + sc.v.id.Service + " calls, and look for a lock", Why: "nothing on this host is short"}}
 	case UnknownCause:
 	}

@@ -113,6 +113,10 @@ func (e *Engine) upstream(sc *scene, candidates []scored) scored {
 		return s
 	}
 	e.heed(sc, &s)
+	if ev, ok := sc.farAway(); ok {
+		s.Resource = SharedNetwork
+		s.add(ev)
+	}
 	if e.changedHere(sc, candidates) {
 		s.add(Evidence{Name: "nothing_waits", Unit: "1", Sentence: "what changed on this host is reason enough to look here first"})
 		return s

@@ -31,6 +31,7 @@ type scene struct {
 	loadKnown  bool    // the rate was learned
 	served     float64 // completions, as a part of the usual ones, at most 1
 	starved    float64 // how much the whole host fell idle with the requests
+	trips      trips
 	waits      [numShared]wait
 	waitsKnown bool
 	totals     map[totalOf]total
@@ -42,6 +43,7 @@ type wait struct {
 	strength float64 // 0 to 1
 	sentence string  // empty if nothing was measured
 	own      bool    // the victim itself waits, or is known to use the resource
+	direct   bool    // what the victim itself does was timed: that it does not wait is sure
 	indirect bool    // told by how busy the host is: that it is not exonerates nobody
 }
 
@@ -221,7 +223,8 @@ func (sc *scene) measureWaits() {
 	sc.waits[SharedCache] = sc.cacheWait()
 	sc.readAgain()
 	sc.waits[SharedSpace] = sc.spaceWait()
-	sc.waits[SharedNetwork] = sc.links()
+	sc.trips = sc.measureTrips()
+	sc.waits[SharedNetwork] = sc.networkWait()
 	sc.fromHosts()
 	sc.waits[SharedLock] = sc.lockWait("", sc.starved)
 	for _, w := range sc.waits {

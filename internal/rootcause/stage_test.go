@@ -1,6 +1,7 @@
 package rootcause_test
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -25,6 +26,7 @@ type stage struct {
 // site is a service with requests. Nobody sees it if its process is zero.
 type site struct {
 	service, host string
+	signal        string // who measures; empty for the service itself
 	rate, latency func(int) float64
 }
 
@@ -170,6 +172,9 @@ func (r reading) of(a *actor) []fact.Fact {
 	for _, of := range []fact.Resource{fact.CPU, fact.DiskRead, fact.DiskWrite, fact.NetworkReceive, fact.NetworkTransmit, fact.RunDelay, fact.BlockDelay, fact.MajorFaults} {
 		amounts[of] = r.sum(a.alive(of)) * r.noise(0.1)
 	}
+	if a.use[fact.Flight] != nil {
+		amounts[fact.Flight] = r.sum(a.alive(fact.Flight)) * r.noise(0.1)
+	}
 	amounts[fact.Memory] = a.alive(fact.Memory)(r.second)
 	list := []fact.Fact{
 		fact.Described{At: r.at, Process: p, Group: a.group, Session: a.group, Command: a.command, Args: strings.Fields(a.args), Cgroup: a.cgroup, CPUs: a.cpus},
@@ -233,7 +238,7 @@ func (r reading) ofHost(m *machine) []fact.Fact {
 }
 
 func (r reading) requests(s *site) fact.Fact {
-	f := fact.Latency{At: r.at, Over: r.over, Service: s.service, Host: s.host, Signal: "server"}
+	f := fact.Latency{At: r.at, Over: r.over, Service: s.service, Host: s.host, Signal: cmp.Or(s.signal, "server")}
 	for second := r.second - r.every + 1; second <= r.second; second++ {
 		n := s.rate(second) + math.Sqrt(s.rate(second))*r.rng.NormFloat64()
 		for range int(max(n, 0)) {

@@ -22,7 +22,8 @@ func (t *Table) credit(s *socket) {
 	h.traffic.Received += s.traffic.Received
 	h.traffic.Transmitted += s.traffic.Transmitted
 	h.retransmits += s.again
-	s.traffic, s.again = process.Traffic{}, 0
+	h.flight += s.flight
+	s.traffic, s.again, s.flight = process.Traffic{}, 0, 0
 	if s.rtt > 0 {
 		h.rttSum += uint64(s.rtt)
 		h.rttCount++
@@ -96,7 +97,7 @@ func (t *Table) settle(left bool) {
 func (t *Table) disown(s *socket) {
 	t.report.UnownedTraffic.Received += s.traffic.Received
 	t.report.UnownedTraffic.Transmitted += s.traffic.Transmitted
-	s.traffic, s.again = process.Traffic{}, 0
+	s.traffic, s.again, s.flight = process.Traffic{}, 0, 0
 }
 
 // grace is for how many updates a socket may be missing: a list that changes

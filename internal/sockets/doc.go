@@ -20,7 +20,8 @@
 // lost when it is closed (closing takes a while if data are still to be
 // acknowledged, and then counts), so connections that live shorter than the time
 // between two updates are mostly missed. The bytes sent are those that were
-// acknowledged. The end of a connection counts as one byte received. Bytes of
+// acknowledged, and how long those were under way is what the connection says when
+// it is listed. The end of a connection counts as one byte received. Bytes of
 // UDP, of the kernel's threads and of the kernel's own sockets (NFS, for instance) cannot be had in this
 // way. A socket that was handed to another process is noticed within 64 updates.
 //

@@ -32,6 +32,7 @@ type holder struct {
 	// Since it is known.
 	traffic     process.Traffic
 	retransmits int64
+	flight      int64 // bytes times milliseconds
 	// Of this update.
 	rttSum, rttCount uint64 // microseconds
 }

@@ -36,6 +36,7 @@ type socket struct {
 	// Not credited yet.
 	traffic process.Traffic
 	again   int64
+	flight  int64  // bytes sent times milliseconds of the round trip
 	rtt     uint32 // microseconds; zero if it does not count
 }
 
@@ -87,7 +88,9 @@ func (s *socket) advance(c *connection, old bool) {
 	if !old {
 		// A counter that went back is a race in the kernel; wait until it is past.
 		s.traffic.Received += grown(s.received, c.received)
-		s.traffic.Transmitted += grown(s.sent, c.sent)
+		sent := grown(s.sent, c.sent)
+		s.traffic.Transmitted += sent
+		s.flight += sent * int64(c.rtt) / 1000
 		s.again += grown(uint64(s.retransmits), uint64(c.retransmits))
 	}
 	s.received = max(s.received, c.received)

@@ -194,7 +194,7 @@ func (t *Table) publish() {
 			t.count(h)
 		}
 		n := &h.process.Network
-		n.TCP, n.Retransmits = h.traffic, h.retransmits
+		n.TCP, n.Retransmits, n.Flight = h.traffic, h.retransmits, h.flight
 		n.Listening = t.listens(h)
 		n.RTT = 0
 		if h.rttCount > 0 {

@@ -49,4 +49,5 @@ func (t *Totals) rise(before, now *Totals) {
 	t.VoluntarySwitches += now.VoluntarySwitches - before.VoluntarySwitches
 	t.InvoluntarySwitches += now.InvoluntarySwitches - before.InvoluntarySwitches
 	t.Retransmits += now.Retransmits - before.Retransmits
+	t.Flight += now.Flight - before.Flight
 }

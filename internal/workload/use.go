@@ -23,6 +23,7 @@ type Totals struct {
 	VoluntarySwitches   int64
 	InvoluntarySwitches int64
 	Retransmits         int64 // TCP segments
+	Flight              int64 // TCP bytes sent, each times the milliseconds of its round trip
 }
 
 // The counters of a process. The first numInherited pass to whoever waits for it
@@ -46,6 +47,7 @@ const (
 	voluntarySwitches
 	involuntarySwitches
 	retransmits
+	flight
 	childrenUser
 	childrenSystem
 	numCounters
@@ -62,7 +64,7 @@ var groups = [numCounters]process.Known{
 	always, always, process.KnowsIO, process.KnowsIO,
 	process.KnowsTCP, process.KnowsTCP, process.KnowsUDP, process.KnowsUDP,
 	process.KnowsRunDelay, process.KnowsBlockDelay, process.KnowsSwapDelay, process.KnowsThrashing,
-	always, always, process.KnowsSwitches, process.KnowsSwitches, process.KnowsPaths,
+	always, always, process.KnowsSwitches, process.KnowsSwitches, process.KnowsPaths, process.KnowsTCP,
 	process.KnowsChildren, process.KnowsChildren,
 }
 
@@ -84,7 +86,7 @@ func readingOf(p *process.Process) reading {
 		amount(n.TCP.Received), amount(n.TCP.Transmitted), amount(n.UDP.Received), amount(n.UDP.Transmitted),
 		ticks(p.RunDelay), ticks(p.BlockDelay), ticks(p.SwapDelay), ticks(p.ThrashingDelay),
 		amount(p.MinorFaults), amount(p.MajorFaults), amount(p.VoluntarySwitches), amount(p.InvoluntarySwitches),
-		amount(n.Retransmits), ticks(p.ChildrenUser), ticks(p.ChildrenSystem),
+		amount(n.Retransmits), amount(n.Flight), ticks(p.ChildrenUser), ticks(p.ChildrenSystem),
 	}
 }
 
@@ -118,7 +120,7 @@ func (u *use) totals() Totals {
 		SwapDelay: seconds(u[swapDelay]), ThrashingDelay: seconds(u[thrashingDelay]),
 		MinorFaults: u[minorFaults], MajorFaults: u[majorFaults],
 		VoluntarySwitches: u[voluntarySwitches], InvoluntarySwitches: u[involuntarySwitches],
-		Retransmits: u[retransmits],
+		Retransmits: u[retransmits], Flight: u[flight],
 	}
 }
 

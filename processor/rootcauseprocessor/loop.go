@@ -28,8 +28,9 @@ func (rt *runtime) run(ctx context.Context) {
 	ticker := time.NewTicker(rt.cfg.Tick)
 	defer ticker.Stop()
 	begin := wallClock()
-	rt.clock(ctx, begin) // before any other fact: what is the future is told by the last tick
+	rt.step(ctx, []fact.Fact{fact.Tick{At: begin}}) // before any other fact: what is the future is told by the last tick
 	rt.recall(ctx, begin)
+	rt.repeat(ctx, begin) // a run that begins forgets what was said of services
 	for {
 		select {
 		case <-ctx.Done():
@@ -72,7 +73,8 @@ func (rt *runtime) tick(ctx context.Context) {
 	now := wallClock()
 	rt.drain(ctx)
 	rt.step(ctx, rt.advance(ctx, now))
-	rt.clock(ctx, now)
+	rt.step(ctx, []fact.Fact{fact.Tick{At: now}})
+	rt.repeat(ctx, now)
 	if now.Sub(rt.lastGauges) >= rt.cfg.MetricsInterval || now.Before(rt.lastGauges) {
 		rt.lastGauges = now
 		rt.expose(ctx, now)
@@ -86,10 +88,9 @@ func (rt *runtime) tick(ctx context.Context) {
 // wallClock is the time without the monotonic clock: a journal has none.
 func wallClock() time.Time { return time.Now().UTC().Round(0) }
 
-// clock tells the engine the time, and from time to time what the configuration
-// says of the services and of what hosts share.
-func (rt *runtime) clock(ctx context.Context, now time.Time) {
-	rt.step(ctx, []fact.Fact{fact.Tick{At: now}})
+// repeat tells the engine from time to time what the configuration says of the
+// services and of what hosts share.
+func (rt *runtime) repeat(ctx context.Context, now time.Time) {
 	if now.Sub(rt.lastServices) >= servicesEvery || now.Before(rt.lastServices) {
 		rt.lastServices = now
 		rt.step(ctx, slices.Concat(rt.cfg.services(now), rt.cfg.shared(now)))

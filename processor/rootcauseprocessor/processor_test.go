@@ -416,3 +416,23 @@ func newEmptyRuntime(t *testing.T, tel *componenttest.Telemetry) *runtime {
 }
 
 var _ consumer.Logs = blocking{}
+
+// A run that begins forgets what was told before it.
+func TestServicesAreToldAfterTheRunBegan(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.cfg.Services = []ServiceConfig{{Name: "shop", Processes: []string{"nginx"}}}
+		r.cfg.Journal = configoptional.Some(JournalConfig{Path: path, MaxSizeMiB: 1})
+		r.start(t)
+		time.Sleep(2 * time.Second)
+		r.shutdown(t)
+	})
+	var kinds []fact.Kind
+	for f, err := range journal.Open(path) {
+		require.NoError(t, err)
+		kinds = append(kinds, f.Kind())
+	}
+	require.GreaterOrEqual(t, len(kinds), 3)
+	require.Equal(t, []fact.Kind{fact.KindTick, fact.KindRecalled, fact.KindService}, kinds[:3])
+}

@@ -277,7 +277,7 @@ func sinceStart(p *process.Process, ledger workload.Totals) workload.Totals {
 	return workload.Totals{
 		UserTime: p.UserTime, SystemTime: p.SystemTime,
 		ReadBytes: ledger.ReadBytes, WriteBytes: ledger.WriteBytes,
-		TCP: p.Network.TCP, UDP: p.Network.UDP, Retransmits: p.Network.Retransmits,
+		TCP: p.Network.TCP, UDP: p.Network.UDP, Retransmits: p.Network.Retransmits, Flight: p.Network.Flight,
 		RunDelay: p.RunDelay, BlockDelay: p.BlockDelay, SwapDelay: p.SwapDelay, ThrashingDelay: p.ThrashingDelay,
 		MinorFaults: p.MinorFaults, MajorFaults: p.MajorFaults,
 		VoluntarySwitches: p.VoluntarySwitches, InvoluntarySwitches: p.InvoluntarySwitches,

@@ -90,6 +90,9 @@ func (r recorder) process(p told) {
 			mb.RecordProcessNetworkIoDataPoint(ts, n.bytes.Transmitted, p.PID, p.Created, p.Name, metadata.AttributeNetworkIoDirectionTransmit, n.transport)
 		}
 	}
+	if p.Known.Has(process.KnowsTCP) {
+		mb.RecordRootcauseProcessTCPFlightDataPoint(ts, float64(t.Flight)/1000, p.PID, p.Created, p.Name)
+	}
 	if p.Known.Has(process.KnowsPaths) {
 		mb.RecordRootcauseProcessTCPRetransmitsDataPoint(ts, t.Retransmits, p.PID, p.Created, p.Name)
 	}
@@ -143,6 +146,9 @@ func (r recorder) workload(w series) {
 			mb.RecordRootcauseWorkloadNetworkIoDataPoint(ts, n.bytes.Received, name, kind, pid, metadata.AttributeNetworkIoDirectionReceive, n.transport)
 			mb.RecordRootcauseWorkloadNetworkIoDataPoint(ts, n.bytes.Transmitted, name, kind, pid, metadata.AttributeNetworkIoDirectionTransmit, n.transport)
 		}
+	}
+	if w.Known.Has(process.KnowsTCP) {
+		mb.RecordRootcauseWorkloadTCPFlightDataPoint(ts, float64(t.Flight)/1000, name, kind, pid)
 	}
 	if w.Known.Has(process.KnowsPaths) {
 		mb.RecordRootcauseWorkloadTCPRetransmitsDataPoint(ts, t.Retransmits, name, kind, pid)

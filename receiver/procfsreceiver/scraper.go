@@ -21,7 +21,7 @@ import (
 
 // processMetrics is how many metrics are missing if processes cannot be listed:
 // those of processes and workloads, backends and the rest of the links.
-const processMetrics = 22
+const processMetrics = 24
 
 type procfsScraper struct {
 	cfg *Config

@@ -175,7 +175,7 @@ func TestScrapeEmitsOneResourceAndEveryMetric(t *testing.T) {
 // notOnThisHost needs sockets, which a fixture does not have.
 var notOnThisHost = []string{
 	"process.network.io", "rootcause.network.unattributed.io", "rootcause.backend",
-	"rootcause.process.tcp.retransmits", "rootcause.process.tcp.rtt",
+	"rootcause.process.tcp.flight", "rootcause.process.tcp.retransmits", "rootcause.process.tcp.rtt",
 }
 
 func documentedMetrics(t *testing.T, text string) map[string]bool {

@@ -73,6 +73,7 @@ struct traffic {
 	__u64 tcp_transmitted;
 	__u64 udp_received;
 	__u64 udp_transmitted;
+	__u64 flight; // TCP bytes sent, each times the ms of the smoothed round trip then
 };
 
 struct leader {

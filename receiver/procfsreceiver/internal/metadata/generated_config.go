@@ -307,6 +307,26 @@ func (ms *RootcausePressureStallTimeMetricConfig) Unmarshal(parser *confmap.Conf
 	return nil
 }
 
+// RootcauseProcessTCPFlightMetricConfig provides config for the rootcause.process.tcp.flight metric.
+type RootcauseProcessTCPFlightMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseProcessTCPFlightMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // RootcauseProcessTCPRetransmitsMetricConfig provides config for the rootcause.process.tcp.retransmits metric.
 type RootcauseProcessTCPRetransmitsMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -474,6 +494,26 @@ type RootcauseWorkloadProcessCountMetricConfig struct {
 }
 
 func (ms *RootcauseWorkloadProcessCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// RootcauseWorkloadTCPFlightMetricConfig provides config for the rootcause.workload.tcp.flight metric.
+type RootcauseWorkloadTCPFlightMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseWorkloadTCPFlightMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -824,6 +864,7 @@ type MetricsConfig struct {
 	RootcauseNetworkUnattributedIo  RootcauseNetworkUnattributedIoMetricConfig  `mapstructure:"rootcause.network.unattributed.io"`
 	RootcausePagingIo               RootcausePagingIoMetricConfig               `mapstructure:"rootcause.paging.io"`
 	RootcausePressureStallTime      RootcausePressureStallTimeMetricConfig      `mapstructure:"rootcause.pressure.stall.time"`
+	RootcauseProcessTCPFlight       RootcauseProcessTCPFlightMetricConfig       `mapstructure:"rootcause.process.tcp.flight"`
 	RootcauseProcessTCPRetransmits  RootcauseProcessTCPRetransmitsMetricConfig  `mapstructure:"rootcause.process.tcp.retransmits"`
 	RootcauseProcessTCPRtt          RootcauseProcessTCPRttMetricConfig          `mapstructure:"rootcause.process.tcp.rtt"`
 	RootcauseProcessWaitTime        RootcauseProcessWaitTimeMetricConfig        `mapstructure:"rootcause.process.wait.time"`
@@ -833,6 +874,7 @@ type MetricsConfig struct {
 	RootcauseWorkloadNetworkIo      RootcauseWorkloadNetworkIoMetricConfig      `mapstructure:"rootcause.workload.network.io"`
 	RootcauseWorkloadPagingFaults   RootcauseWorkloadPagingFaultsMetricConfig   `mapstructure:"rootcause.workload.paging.faults"`
 	RootcauseWorkloadProcessCount   RootcauseWorkloadProcessCountMetricConfig   `mapstructure:"rootcause.workload.process.count"`
+	RootcauseWorkloadTCPFlight      RootcauseWorkloadTCPFlightMetricConfig      `mapstructure:"rootcause.workload.tcp.flight"`
 	RootcauseWorkloadTCPRetransmits RootcauseWorkloadTCPRetransmitsMetricConfig `mapstructure:"rootcause.workload.tcp.retransmits"`
 	RootcauseWorkloadWaitTime       RootcauseWorkloadWaitTimeMetricConfig       `mapstructure:"rootcause.workload.wait.time"`
 	SystemCPULogicalCount           SystemCPULogicalCountMetricConfig           `mapstructure:"system.cpu.logical.count"`
@@ -898,6 +940,9 @@ func DefaultMetricsConfig() MetricsConfig {
 		RootcausePressureStallTime: RootcausePressureStallTimeMetricConfig{
 			Enabled: true,
 		},
+		RootcauseProcessTCPFlight: RootcauseProcessTCPFlightMetricConfig{
+			Enabled: true,
+		},
 		RootcauseProcessTCPRetransmits: RootcauseProcessTCPRetransmitsMetricConfig{
 			Enabled: true,
 		},
@@ -923,6 +968,9 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		RootcauseWorkloadProcessCount: RootcauseWorkloadProcessCountMetricConfig{
+			Enabled: true,
+		},
+		RootcauseWorkloadTCPFlight: RootcauseWorkloadTCPFlightMetricConfig{
 			Enabled: true,
 		},
 		RootcauseWorkloadTCPRetransmits: RootcauseWorkloadTCPRetransmitsMetricConfig{

@@ -71,6 +71,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					RootcausePressureStallTime: RootcausePressureStallTimeMetricConfig{
 						Enabled: true,
 					},
+					RootcauseProcessTCPFlight: RootcauseProcessTCPFlightMetricConfig{
+						Enabled: true,
+					},
 					RootcauseProcessTCPRetransmits: RootcauseProcessTCPRetransmitsMetricConfig{
 						Enabled: true,
 					},
@@ -96,6 +99,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						Enabled: true,
 					},
 					RootcauseWorkloadProcessCount: RootcauseWorkloadProcessCountMetricConfig{
+						Enabled: true,
+					},
+					RootcauseWorkloadTCPFlight: RootcauseWorkloadTCPFlightMetricConfig{
 						Enabled: true,
 					},
 					RootcauseWorkloadTCPRetransmits: RootcauseWorkloadTCPRetransmitsMetricConfig{
@@ -202,6 +208,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					RootcausePressureStallTime: RootcausePressureStallTimeMetricConfig{
 						Enabled: false,
 					},
+					RootcauseProcessTCPFlight: RootcauseProcessTCPFlightMetricConfig{
+						Enabled: false,
+					},
 					RootcauseProcessTCPRetransmits: RootcauseProcessTCPRetransmitsMetricConfig{
 						Enabled: false,
 					},
@@ -227,6 +236,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						Enabled: false,
 					},
 					RootcauseWorkloadProcessCount: RootcauseWorkloadProcessCountMetricConfig{
+						Enabled: false,
+					},
+					RootcauseWorkloadTCPFlight: RootcauseWorkloadTCPFlightMetricConfig{
 						Enabled: false,
 					},
 					RootcauseWorkloadTCPRetransmits: RootcauseWorkloadTCPRetransmitsMetricConfig{
@@ -288,7 +300,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwNetworkBandwidthLimitMetricConfig{}, ProcessContextSwitchesMetricConfig{}, ProcessCPUTimeMetricConfig{}, ProcessDiskIoMetricConfig{}, ProcessMemoryUsageMetricConfig{}, ProcessMemoryVirtualMetricConfig{}, ProcessNetworkIoMetricConfig{}, ProcessPagingFaultsMetricConfig{}, ProcessThreadCountMetricConfig{}, ProcessUptimeMetricConfig{}, RootcauseBackendMetricConfig{}, RootcauseHostCapabilityMetricConfig{}, RootcauseNetworkUnattributedIoMetricConfig{}, RootcausePagingIoMetricConfig{}, RootcausePressureStallTimeMetricConfig{}, RootcauseProcessTCPRetransmitsMetricConfig{}, RootcauseProcessTCPRttMetricConfig{}, RootcauseProcessWaitTimeMetricConfig{}, RootcauseWorkloadCPUTimeMetricConfig{}, RootcauseWorkloadDiskIoMetricConfig{}, RootcauseWorkloadMemoryResidentMetricConfig{}, RootcauseWorkloadNetworkIoMetricConfig{}, RootcauseWorkloadPagingFaultsMetricConfig{}, RootcauseWorkloadProcessCountMetricConfig{}, RootcauseWorkloadTCPRetransmitsMetricConfig{}, RootcauseWorkloadWaitTimeMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemFilesystemUsageMetricConfig{}, SystemNetworkErrorsMetricConfig{}, SystemNetworkIoMetricConfig{}, SystemNetworkPacketDroppedMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingOperationsMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwNetworkBandwidthLimitMetricConfig{}, ProcessContextSwitchesMetricConfig{}, ProcessCPUTimeMetricConfig{}, ProcessDiskIoMetricConfig{}, ProcessMemoryUsageMetricConfig{}, ProcessMemoryVirtualMetricConfig{}, ProcessNetworkIoMetricConfig{}, ProcessPagingFaultsMetricConfig{}, ProcessThreadCountMetricConfig{}, ProcessUptimeMetricConfig{}, RootcauseBackendMetricConfig{}, RootcauseHostCapabilityMetricConfig{}, RootcauseNetworkUnattributedIoMetricConfig{}, RootcausePagingIoMetricConfig{}, RootcausePressureStallTimeMetricConfig{}, RootcauseProcessTCPFlightMetricConfig{}, RootcauseProcessTCPRetransmitsMetricConfig{}, RootcauseProcessTCPRttMetricConfig{}, RootcauseProcessWaitTimeMetricConfig{}, RootcauseWorkloadCPUTimeMetricConfig{}, RootcauseWorkloadDiskIoMetricConfig{}, RootcauseWorkloadMemoryResidentMetricConfig{}, RootcauseWorkloadNetworkIoMetricConfig{}, RootcauseWorkloadPagingFaultsMetricConfig{}, RootcauseWorkloadProcessCountMetricConfig{}, RootcauseWorkloadTCPFlightMetricConfig{}, RootcauseWorkloadTCPRetransmitsMetricConfig{}, RootcauseWorkloadWaitTimeMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemFilesystemUsageMetricConfig{}, SystemNetworkErrorsMetricConfig{}, SystemNetworkIoMetricConfig{}, SystemNetworkPacketDroppedMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingOperationsMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

@@ -587,6 +587,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "rootcause.pressure.stall.time",
 		Attributes: []string{"rootcause.pressure.resource", "rootcause.pressure.level", "process.linux.cgroup"},
 	},
+	RootcauseProcessTCPFlight: metricInfo{
+		Name:       "rootcause.process.tcp.flight",
+		Attributes: []string{"process.pid", "process.creation.time", "process.executable.name"},
+	},
 	RootcauseProcessTCPRetransmits: metricInfo{
 		Name:       "rootcause.process.tcp.retransmits",
 		Attributes: []string{"process.pid", "process.creation.time", "process.executable.name"},
@@ -622,6 +626,10 @@ var MetricsInfo = metricsInfo{
 	RootcauseWorkloadProcessCount: metricInfo{
 		Name:       "rootcause.workload.process.count",
 		Attributes: []string{"rootcause.workload", "rootcause.workload.type", "rootcause.workload.pid", "process.linux.cgroup", "rootcause.workload.timer", "rootcause.workload.runtime"},
+	},
+	RootcauseWorkloadTCPFlight: metricInfo{
+		Name:       "rootcause.workload.tcp.flight",
+		Attributes: []string{"rootcause.workload", "rootcause.workload.type", "rootcause.workload.pid"},
 	},
 	RootcauseWorkloadTCPRetransmits: metricInfo{
 		Name:       "rootcause.workload.tcp.retransmits",
@@ -704,6 +712,7 @@ type metricsInfo struct {
 	RootcauseNetworkUnattributedIo  metricInfo
 	RootcausePagingIo               metricInfo
 	RootcausePressureStallTime      metricInfo
+	RootcauseProcessTCPFlight       metricInfo
 	RootcauseProcessTCPRetransmits  metricInfo
 	RootcauseProcessTCPRtt          metricInfo
 	RootcauseProcessWaitTime        metricInfo
@@ -713,6 +722,7 @@ type metricsInfo struct {
 	RootcauseWorkloadNetworkIo      metricInfo
 	RootcauseWorkloadPagingFaults   metricInfo
 	RootcauseWorkloadProcessCount   metricInfo
+	RootcauseWorkloadTCPFlight      metricInfo
 	RootcauseWorkloadTCPRetransmits metricInfo
 	RootcauseWorkloadWaitTime       metricInfo
 	SystemCPULogicalCount           metricInfo
@@ -1642,6 +1652,62 @@ func newMetricRootcausePressureStallTime(cfg RootcausePressureStallTimeMetricCon
 	return m
 }
 
+type metricRootcauseProcessTCPFlight struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   RootcauseProcessTCPFlightMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.process.tcp.flight metric with initial data.
+func (m *metricRootcauseProcessTCPFlight) init() {
+	m.data.SetName("rootcause.process.tcp.flight")
+	m.data.SetDescription("TCP bytes that the process sent, each times the smoothed round-trip time of its connection then.")
+	m.data.SetUnit("By.s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseProcessTCPFlight) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutInt("process.pid", processPidAttributeValue)
+	dp.Attributes().PutStr("process.creation.time", processCreationTimeAttributeValue)
+	dp.Attributes().PutStr("process.executable.name", processExecutableNameAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseProcessTCPFlight) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseProcessTCPFlight) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseProcessTCPFlight(cfg RootcauseProcessTCPFlightMetricConfig) metricRootcauseProcessTCPFlight {
+	m := metricRootcauseProcessTCPFlight{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricRootcauseProcessTCPRetransmits struct {
 	data     pmetric.Metric                             // data buffer for generated metric.
 	config   RootcauseProcessTCPRetransmitsMetricConfig // metric config provided by user.
@@ -2146,6 +2212,62 @@ func (m *metricRootcauseWorkloadProcessCount) emit(metrics pmetric.MetricSlice) 
 
 func newMetricRootcauseWorkloadProcessCount(cfg RootcauseWorkloadProcessCountMetricConfig) metricRootcauseWorkloadProcessCount {
 	m := metricRootcauseWorkloadProcessCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcauseWorkloadTCPFlight struct {
+	data     pmetric.Metric                         // data buffer for generated metric.
+	config   RootcauseWorkloadTCPFlightMetricConfig // metric config provided by user.
+	capacity int                                    // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.workload.tcp.flight metric with initial data.
+func (m *metricRootcauseWorkloadTCPFlight) init() {
+	m.data.SetName("rootcause.workload.tcp.flight")
+	m.data.SetDescription("TCP bytes that the processes of the workload sent, each times the smoothed round-trip time of its connection then.")
+	m.data.SetUnit("By.s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseWorkloadTCPFlight) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue string, rootcauseWorkloadPidAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("rootcause.workload", rootcauseWorkloadAttributeValue)
+	dp.Attributes().PutStr("rootcause.workload.type", rootcauseWorkloadTypeAttributeValue)
+	dp.Attributes().PutInt("rootcause.workload.pid", rootcauseWorkloadPidAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseWorkloadTCPFlight) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseWorkloadTCPFlight) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseWorkloadTCPFlight(cfg RootcauseWorkloadTCPFlightMetricConfig) metricRootcauseWorkloadTCPFlight {
+	m := metricRootcauseWorkloadTCPFlight{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -3056,6 +3178,7 @@ type MetricsBuilder struct {
 	metricRootcauseNetworkUnattributedIo  metricRootcauseNetworkUnattributedIo
 	metricRootcausePagingIo               metricRootcausePagingIo
 	metricRootcausePressureStallTime      metricRootcausePressureStallTime
+	metricRootcauseProcessTCPFlight       metricRootcauseProcessTCPFlight
 	metricRootcauseProcessTCPRetransmits  metricRootcauseProcessTCPRetransmits
 	metricRootcauseProcessTCPRtt          metricRootcauseProcessTCPRtt
 	metricRootcauseProcessWaitTime        metricRootcauseProcessWaitTime
@@ -3065,6 +3188,7 @@ type MetricsBuilder struct {
 	metricRootcauseWorkloadNetworkIo      metricRootcauseWorkloadNetworkIo
 	metricRootcauseWorkloadPagingFaults   metricRootcauseWorkloadPagingFaults
 	metricRootcauseWorkloadProcessCount   metricRootcauseWorkloadProcessCount
+	metricRootcauseWorkloadTCPFlight      metricRootcauseWorkloadTCPFlight
 	metricRootcauseWorkloadTCPRetransmits metricRootcauseWorkloadTCPRetransmits
 	metricRootcauseWorkloadWaitTime       metricRootcauseWorkloadWaitTime
 	metricSystemCPULogicalCount           metricSystemCPULogicalCount
@@ -3121,6 +3245,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricRootcauseNetworkUnattributedIo:  newMetricRootcauseNetworkUnattributedIo(mbc.Metrics.RootcauseNetworkUnattributedIo),
 		metricRootcausePagingIo:               newMetricRootcausePagingIo(mbc.Metrics.RootcausePagingIo),
 		metricRootcausePressureStallTime:      newMetricRootcausePressureStallTime(mbc.Metrics.RootcausePressureStallTime),
+		metricRootcauseProcessTCPFlight:       newMetricRootcauseProcessTCPFlight(mbc.Metrics.RootcauseProcessTCPFlight),
 		metricRootcauseProcessTCPRetransmits:  newMetricRootcauseProcessTCPRetransmits(mbc.Metrics.RootcauseProcessTCPRetransmits),
 		metricRootcauseProcessTCPRtt:          newMetricRootcauseProcessTCPRtt(mbc.Metrics.RootcauseProcessTCPRtt),
 		metricRootcauseProcessWaitTime:        newMetricRootcauseProcessWaitTime(mbc.Metrics.RootcauseProcessWaitTime),
@@ -3130,6 +3255,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricRootcauseWorkloadNetworkIo:      newMetricRootcauseWorkloadNetworkIo(mbc.Metrics.RootcauseWorkloadNetworkIo),
 		metricRootcauseWorkloadPagingFaults:   newMetricRootcauseWorkloadPagingFaults(mbc.Metrics.RootcauseWorkloadPagingFaults),
 		metricRootcauseWorkloadProcessCount:   newMetricRootcauseWorkloadProcessCount(mbc.Metrics.RootcauseWorkloadProcessCount),
+		metricRootcauseWorkloadTCPFlight:      newMetricRootcauseWorkloadTCPFlight(mbc.Metrics.RootcauseWorkloadTCPFlight),
 		metricRootcauseWorkloadTCPRetransmits: newMetricRootcauseWorkloadTCPRetransmits(mbc.Metrics.RootcauseWorkloadTCPRetransmits),
 		metricRootcauseWorkloadWaitTime:       newMetricRootcauseWorkloadWaitTime(mbc.Metrics.RootcauseWorkloadWaitTime),
 		metricSystemCPULogicalCount:           newMetricSystemCPULogicalCount(mbc.Metrics.SystemCPULogicalCount),
@@ -3245,6 +3371,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricRootcauseNetworkUnattributedIo.emit(ils.Metrics())
 	mb.metricRootcausePagingIo.emit(ils.Metrics())
 	mb.metricRootcausePressureStallTime.emit(ils.Metrics())
+	mb.metricRootcauseProcessTCPFlight.emit(ils.Metrics())
 	mb.metricRootcauseProcessTCPRetransmits.emit(ils.Metrics())
 	mb.metricRootcauseProcessTCPRtt.emit(ils.Metrics())
 	mb.metricRootcauseProcessWaitTime.emit(ils.Metrics())
@@ -3254,6 +3381,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricRootcauseWorkloadNetworkIo.emit(ils.Metrics())
 	mb.metricRootcauseWorkloadPagingFaults.emit(ils.Metrics())
 	mb.metricRootcauseWorkloadProcessCount.emit(ils.Metrics())
+	mb.metricRootcauseWorkloadTCPFlight.emit(ils.Metrics())
 	mb.metricRootcauseWorkloadTCPRetransmits.emit(ils.Metrics())
 	mb.metricRootcauseWorkloadWaitTime.emit(ils.Metrics())
 	mb.metricSystemCPULogicalCount.emit(ils.Metrics())
@@ -3376,6 +3504,11 @@ func (mb *MetricsBuilder) RecordRootcausePressureStallTimeDataPoint(ts pcommon.T
 	mb.metricRootcausePressureStallTime.recordDataPoint(mb.startTime, ts, val, rootcausePressureResourceAttributeValue.String(), rootcausePressureLevelAttributeValue.String(), processLinuxCgroupAttributeValue)
 }
 
+// RecordRootcauseProcessTCPFlightDataPoint adds a data point to rootcause.process.tcp.flight metric.
+func (mb *MetricsBuilder) RecordRootcauseProcessTCPFlightDataPoint(ts pcommon.Timestamp, val float64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string) {
+	mb.metricRootcauseProcessTCPFlight.recordDataPoint(mb.startTime, ts, val, processPidAttributeValue, processCreationTimeAttributeValue, processExecutableNameAttributeValue)
+}
+
 // RecordRootcauseProcessTCPRetransmitsDataPoint adds a data point to rootcause.process.tcp.retransmits metric.
 func (mb *MetricsBuilder) RecordRootcauseProcessTCPRetransmitsDataPoint(ts pcommon.Timestamp, val int64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string) {
 	mb.metricRootcauseProcessTCPRetransmits.recordDataPoint(mb.startTime, ts, val, processPidAttributeValue, processCreationTimeAttributeValue, processExecutableNameAttributeValue)
@@ -3419,6 +3552,11 @@ func (mb *MetricsBuilder) RecordRootcauseWorkloadPagingFaultsDataPoint(ts pcommo
 // RecordRootcauseWorkloadProcessCountDataPoint adds a data point to rootcause.workload.process.count metric.
 func (mb *MetricsBuilder) RecordRootcauseWorkloadProcessCountDataPoint(ts pcommon.Timestamp, val int64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue AttributeRootcauseWorkloadType, rootcauseWorkloadPidAttributeValue int64, processLinuxCgroupAttributeValue string, options ...MetricAttributeOption) {
 	mb.metricRootcauseWorkloadProcessCount.recordDataPoint(mb.startTime, ts, val, rootcauseWorkloadAttributeValue, rootcauseWorkloadTypeAttributeValue.String(), rootcauseWorkloadPidAttributeValue, processLinuxCgroupAttributeValue, options...)
+}
+
+// RecordRootcauseWorkloadTCPFlightDataPoint adds a data point to rootcause.workload.tcp.flight metric.
+func (mb *MetricsBuilder) RecordRootcauseWorkloadTCPFlightDataPoint(ts pcommon.Timestamp, val float64, rootcauseWorkloadAttributeValue string, rootcauseWorkloadTypeAttributeValue AttributeRootcauseWorkloadType, rootcauseWorkloadPidAttributeValue int64) {
+	mb.metricRootcauseWorkloadTCPFlight.recordDataPoint(mb.startTime, ts, val, rootcauseWorkloadAttributeValue, rootcauseWorkloadTypeAttributeValue.String(), rootcauseWorkloadPidAttributeValue)
 }
 
 // RecordRootcauseWorkloadTCPRetransmitsDataPoint adds a data point to rootcause.workload.tcp.retransmits metric.

@@ -113,6 +113,9 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordRootcausePressureStallTimeDataPoint(ts, 1, AttributeRootcausePressureResourceCPU, AttributeRootcausePressureLevelSome, "process.linux.cgroup-val")
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordRootcauseProcessTCPFlightDataPoint(ts, 1, 11, "process.creation.time-val", "process.executable.name-val")
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordRootcauseProcessTCPRetransmitsDataPoint(ts, 1, 11, "process.creation.time-val", "process.executable.name-val")
 			defaultMetricsCount++
 			allMetricsCount++
@@ -138,6 +141,9 @@ func TestMetricsBuilder(t *testing.T) {
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordRootcauseWorkloadProcessCountDataPoint(ts, 1, "rootcause.workload-val", AttributeRootcauseWorkloadTypeUnit, 22, "process.linux.cgroup-val", WithRootcauseWorkloadTimerMetricAttribute("rootcause.workload.timer-val"), WithRootcauseWorkloadRuntimeMetricAttribute("rootcause.workload.runtime-val"))
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordRootcauseWorkloadTCPFlightDataPoint(ts, 1, "rootcause.workload-val", AttributeRootcauseWorkloadTypeUnit, 22)
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordRootcauseWorkloadTCPRetransmitsDataPoint(ts, 1, "rootcause.workload-val", AttributeRootcauseWorkloadTypeUnit, 22)
@@ -612,6 +618,29 @@ func TestMetricsBuilder(t *testing.T) {
 					processLinuxCgroupAttrVal, ok := dp.Attributes().Get("process.linux.cgroup")
 					assert.True(t, ok)
 					assert.Equal(t, "process.linux.cgroup-val", processLinuxCgroupAttrVal.Str())
+				case "rootcause.process.tcp.flight":
+					assert.False(t, validatedMetrics["rootcause.process.tcp.flight"], "Found a duplicate in the metrics slice: rootcause.process.tcp.flight")
+					validatedMetrics["rootcause.process.tcp.flight"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "TCP bytes that the process sent, each times the smoothed round-trip time of its connection then.", mi.Description())
+					assert.Equal(t, "By.s", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					processPidAttrVal, ok := dp.Attributes().Get("process.pid")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, processPidAttrVal.Int())
+					processCreationTimeAttrVal, ok := dp.Attributes().Get("process.creation.time")
+					assert.True(t, ok)
+					assert.Equal(t, "process.creation.time-val", processCreationTimeAttrVal.Str())
+					processExecutableNameAttrVal, ok := dp.Attributes().Get("process.executable.name")
+					assert.True(t, ok)
+					assert.Equal(t, "process.executable.name-val", processExecutableNameAttrVal.Str())
 				case "rootcause.process.tcp.retransmits":
 					assert.False(t, validatedMetrics["rootcause.process.tcp.retransmits"], "Found a duplicate in the metrics slice: rootcause.process.tcp.retransmits")
 					validatedMetrics["rootcause.process.tcp.retransmits"] = true
@@ -844,6 +873,29 @@ func TestMetricsBuilder(t *testing.T) {
 					rootcauseWorkloadRuntimeAttrVal, ok := dp.Attributes().Get("rootcause.workload.runtime")
 					assert.True(t, ok)
 					assert.Equal(t, "rootcause.workload.runtime-val", rootcauseWorkloadRuntimeAttrVal.Str())
+				case "rootcause.workload.tcp.flight":
+					assert.False(t, validatedMetrics["rootcause.workload.tcp.flight"], "Found a duplicate in the metrics slice: rootcause.workload.tcp.flight")
+					validatedMetrics["rootcause.workload.tcp.flight"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "TCP bytes that the processes of the workload sent, each times the smoothed round-trip time of its connection then.", mi.Description())
+					assert.Equal(t, "By.s", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					rootcauseWorkloadAttrVal, ok := dp.Attributes().Get("rootcause.workload")
+					assert.True(t, ok)
+					assert.Equal(t, "rootcause.workload-val", rootcauseWorkloadAttrVal.Str())
+					rootcauseWorkloadTypeAttrVal, ok := dp.Attributes().Get("rootcause.workload.type")
+					assert.True(t, ok)
+					assert.Equal(t, "unit", rootcauseWorkloadTypeAttrVal.Str())
+					rootcauseWorkloadPidAttrVal, ok := dp.Attributes().Get("rootcause.workload.pid")
+					assert.True(t, ok)
+					assert.EqualValues(t, 22, rootcauseWorkloadPidAttrVal.Int())
 				case "rootcause.workload.tcp.retransmits":
 					assert.False(t, validatedMetrics["rootcause.workload.tcp.retransmits"], "Found a duplicate in the metrics slice: rootcause.workload.tcp.retransmits")
 					validatedMetrics["rootcause.workload.tcp.retransmits"] = true
