@@ -93,6 +93,15 @@ func start(ctx context.Context, s spec) (*child, error) {
 	return c, nil
 }
 
+func (c *child) ended() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
 func (c *child) pid() int { return c.cmd.Process.Pid }
 
 // stop ends the child and everything in its group. It may be called twice.

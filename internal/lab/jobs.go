@@ -67,12 +67,16 @@ func (j *jobs) start(ctx context.Context, job scenario.Job) error {
 	}
 	begin := func() (*child, error) {
 		c, err := start(ctx, spec{name: job.Name, argv: []string{j.script(job)}, env: j.scene.env, log: j.log(job), cpus: where.cpus, wrap: where.wrap})
-		if err == nil {
-			j.mu.Lock()
-			j.names[int64(c.pid())] = job.Name
-			j.mu.Unlock()
+		if err != nil {
+			return nil, err
 		}
-		return c, err
+		j.mu.Lock()
+		j.names[int64(c.pid())] = job.Name
+		j.mu.Unlock()
+		if err := j.scene.stage.Adopt(c.pid()); err != nil && !c.ended() {
+			return c, err
+		}
+		return c, nil
 	}
 	current, err := begin()
 	if err != nil {

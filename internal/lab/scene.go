@@ -152,8 +152,8 @@ func (s *scene) makeNetwork(ctx context.Context) error {
 // makeGroups bounds the site and the jobs, where the plan has bounds.
 func (s *scene) makeGroups(context.Context) error {
 	limits := stage.Limits{MemoryBytes: int64(s.plan.Host.MemoryMiB) << 20}
-	if d := s.plan.Host.Disk; d != nil && !d.Faulty && d.ReadMBps+d.WriteMBps > 0 {
-		limits.IO = []stage.IOLimit{s.rate(d.ReadMBps, d.WriteMBps)}
+	if s.slow() {
+		limits.IO = []stage.IOLimit{s.rate(preparing, preparing)}
 	}
 	if limits.MemoryBytes == 0 && len(limits.IO) == 0 {
 		return nil
@@ -166,6 +166,23 @@ func (s *scene) makeGroups(context.Context) error {
 	s.site, errs[1] = s.group.Child("site")
 	s.jobs, errs[2] = s.group.Child("jobs")
 	return errors.Join(errs[:]...)
+}
+
+// preparing is the rate of the disk in MB/s until everything is there: none at all.
+const preparing = 1e6
+
+// slow is whether the plan bounds the rates of the disk.
+func (s *scene) slow() bool {
+	d := s.plan.Host.Disk
+	return d != nil && !d.Faulty && d.ReadMBps+d.WriteMBps > 0
+}
+
+// slowDown gives the disk the plan's rates.
+func (s *scene) slowDown() error {
+	if !s.slow() {
+		return nil
+	}
+	return s.group.SetIO(s.rate(s.plan.Host.Disk.ReadMBps, s.plan.Host.Disk.WriteMBps))
 }
 
 // rate is a bound on the site's disk.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -21,7 +22,7 @@ func (s *scene) open(ctx context.Context, collector, journal string, in *inbox) 
 		return err
 	}
 	s.onExit(stop)
-	if err := s.forgetFiles(ctx); err != nil {
+	if err := errors.Join(s.forgetFiles(ctx), s.slowDown()); err != nil {
 		return err
 	}
 	for _, part := range []func(context.Context) error{s.startUpstream, s.startSite, s.startVisitors} {
@@ -39,7 +40,7 @@ func (s *scene) keep(c *child, err error) error {
 	}
 	s.watch(c)
 	s.onExit(c.stop)
-	return nil
+	return s.stage.Adopt(c.pid())
 }
 
 // start starts a child that the run cannot go on without, and waits until it
