@@ -119,6 +119,7 @@ func newLabRun(s streams) *cobra.Command {
 		runs   int
 		opts   lab.RunOptions
 		keep   string
+		raw    string
 	)
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO...|all",
@@ -137,10 +138,8 @@ func newLabRun(s streams) *cobra.Command {
 			}
 			opts.Progress = s.err
 			opts.Terminal = isTerminal(s.err)
-			if keep != "" {
-				if opts.Keep, err = keeper(keep); err != nil {
-					return err
-				}
+			if opts.Keep, err = keepers(keep, raw); err != nil {
+				return err
 			}
 			l := labRun{streams: s, asJSON: asJSON, opts: opts, can: lab.Probe(), all: slices.Contains(names, "all"), total: runs * len(list)}
 			for i := range runs {
@@ -158,6 +157,7 @@ func newLabRun(s streams) *cobra.Command {
 	flags.Uint64Var(&seed, "seed", 0, "seed of the first round, the next ones count on (default: from the clock)")
 	flags.IntVar(&runs, "runs", 1, "rounds")
 	flags.StringVar(&keep, "keep", "", "directory in which the recordings are kept, with their truth, for 'culprit eval'")
+	flags.StringVar(&raw, "journals", "", "directory in which the collector's journals are kept as they are, with all that ran on this host")
 	flags.StringVar(&opts.Collector, "otelcol", "", "path of otelcol-culprit (default: beside this program, then PATH)")
 	flags.StringVar(&opts.Base, "base", "", "directory in which everything is made (default: $CULPRIT_LAB_DIR, else /var/tmp/culprit-lab)")
 	return cmd

@@ -25,6 +25,7 @@ type scene struct {
 	cpus   cpuSplit
 	group  *stage.Group // bounds the site and the jobs together; nil if nothing does
 	site   *stage.Group
+	server *stage.Group // of the database
 	jobs   *stage.Group
 	net    *stage.Network
 	faulty *stage.FaultyDisk
@@ -149,22 +150,24 @@ func (s *scene) makeNetwork(ctx context.Context) error {
 	return nil
 }
 
-// makeGroups bounds the site and the jobs, where the plan has bounds.
+// makeGroups bounds the site and the jobs, where the plan has bounds. The site and
+// its database are in groups such as systemd gives to units.
 func (s *scene) makeGroups(context.Context) error {
 	limits := stage.Limits{MemoryBytes: int64(s.plan.Host.MemoryMiB) << 20}
 	if s.slow() {
 		limits.IO = []stage.IOLimit{s.rate(preparing, preparing)}
 	}
-	if limits.MemoryBytes == 0 && len(limits.IO) == 0 {
+	if limits.MemoryBytes == 0 && len(limits.IO) == 0 && stage.Probe().Missing(stage.NeedGroup) != "" {
 		return nil
 	}
-	var errs [3]error
+	var errs [4]error
 	s.group, errs[0] = s.stage.Group("run", limits)
 	if errs[0] != nil {
 		return errs[0]
 	}
-	s.site, errs[1] = s.group.Child("site")
-	s.jobs, errs[2] = s.group.Child("jobs")
+	s.site, errs[1] = s.group.Child(service + ".service")
+	s.server, errs[2] = s.group.Child("postgresql.service")
+	s.jobs, errs[3] = s.group.Child("jobs")
 	return errors.Join(errs[:]...)
 }
 

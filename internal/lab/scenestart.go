@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -94,7 +95,11 @@ func (s *scene) makePeers(ctx context.Context) error {
 		if err != nil {
 			continue // a plan that needs it says so
 		}
-		sp := spec{name: "the other host's " + peer.program, argv: append([]string{program}, peer.args...), env: s.env, cpus: s.cpus.rest}
+		named := filepath.Join(dir+"-"+peer.program, "lab-peer")
+		if err := errors.Join(os.Mkdir(filepath.Dir(named), 0o700), os.Symlink(program, named)); err != nil {
+			return fmt.Errorf("name what stands for another host: %w", err)
+		}
+		sp := spec{name: "the other host's " + peer.program, argv: append([]string{named}, peer.args...), env: s.env, cpus: s.cpus.rest}
 		if _, err := s.start(ctx, sp, s.addr(s.world, peer.port)); err != nil {
 			return err
 		}
@@ -113,7 +118,7 @@ func (s *scene) makeDatabase(ctx context.Context) error {
 	}
 	db, err := startDatabase(ctx, databaseConfig{
 		dir: s.on("postgres"), temp: temp, port: s.ports[databasePort],
-		items: s.plan.Data.Rows, cpus: s.cpus.site, wrap: s.in(s.site),
+		items: s.plan.Data.Rows, cpus: s.cpus.site, wrap: s.in(s.server),
 	})
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ const dirVariable = "CULPRIT_LAB_DIR"
 // closeTime bounds Close.
 const closeTime = 2 * time.Minute
 
-var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,30}$`)
+var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,30}$`)
 
 // Options say where a run is kept and what it is called.
 type Options struct {
