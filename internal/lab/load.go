@@ -23,6 +23,7 @@ const (
 // planned time of a request.
 type Load struct {
 	base   string
+	path   func(item uint64) string
 	client *http.Client
 	random *rand.Rand // used by Run alone
 
@@ -53,6 +54,7 @@ func NewLoad(base string, seed uint64) (*Load, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: maxUnfinished}
 	return &Load{
 		base:   strings.TrimSuffix(base, "/"),
+		path:   func(item uint64) string { return "/item/" + strconv.FormatUint(item, 10) },
 		client: &http.Client{Transport: transport, Timeout: visitorTimeout},
 		random: rand.New(rand.NewPCG(seed, seed)), //nolint:gosec // the plan must be the same each time
 		rates:  make(chan float64),
@@ -127,7 +129,7 @@ func (l *Load) end(number int, planned time.Time, err error) {
 }
 
 func (l *Load) ask(ctx context.Context, item uint64) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.base+"/item/"+strconv.FormatUint(item, 10), http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.base+l.path(item), http.NoBody)
 	if err != nil {
 		return err
 	}
