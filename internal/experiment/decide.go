@@ -31,12 +31,15 @@ type Decision struct {
 	Why  string `json:"why"` // about the remedy
 }
 
+// Restores is up to where, over the baseline's p95, a site counts as restored.
+const Restores = 1.5
+
 // Bounds of the decision, as ratios of p95.
 const (
-	harms    = 1.2  // from here on, over the baseline, a backup slows the site
-	restores = 1.5  // up to here, over the baseline, a site is restored
-	alike    = 1.05 // up to here two slowdowns of the backup are the same
-	helps    = 0.5  // of the rise, in logarithms, must go for a remedy to help
+	harms = 1.2 // from here on, over the baseline, a backup slows the site
+
+	alike = 1.05 // up to here two slowdowns of the backup are the same
+	helps = 0.5  // of the rise, in logarithms, must go for a remedy to help
 )
 
 // Decide takes the arms of an experiment: the baseline, plain, and remedies.
@@ -49,14 +52,13 @@ func Decide(arms []Arm) Decision {
 	harm := plain.OverBaseline.P95
 	told := fmt.Sprintf("with the plain backup p95 is %s times the baseline", told(harm))
 	switch {
-	case harm.Value < harms:
-		d := Decision{Hypothesis: None, Reasons: []string{told + ": the backup does not slow the site"}, Why: "no remedy is needed"}
-		if harm.High >= restores {
-			d.Reasons = append(d.Reasons, "in some blocks it did: repeat it with more or longer blocks, with the load of a busy hour, or with the files not in memory")
-		}
-		return d
+	case harm.High < Restores && harm.Value < harms:
+		return Decision{Hypothesis: None, Reasons: []string{told + ": the backup does not slow the site"}, Why: "no remedy is needed"}
 	case harm.Low < harms:
-		return Decision{Hypothesis: Undecided, Reasons: []string{told + ", so it is not sure that the backup slows the site: more or longer blocks would tell"}, Why: "it is not sure that a remedy is needed"}
+		return Decision{
+			Hypothesis: Undecided, Why: "it is not sure that a remedy is needed",
+			Reasons: []string{told + ", so it is not sure whether the backup slows the site: more repeats, longer blocks, the load of a busy hour or files that are not in memory would tell"},
+		}
 	}
 	var remedies []Arm
 	for _, a := range arms {
@@ -87,13 +89,13 @@ func recommend(remedies []Arm) (id string, sure bool, why string) {
 	var can []Arm
 	for _, a := range remedies {
 		over := a.OverBaseline.P95
-		if over.Value <= restores && over.High <= restores {
+		if a.Blocks > 1 && over.Value <= Restores && over.High <= Restores {
 			can, sure = append(can, a), true
 		}
 	}
 	if !sure {
 		for _, a := range remedies {
-			if a.OverBaseline.P95.Value <= restores {
+			if a.OverBaseline.P95.Value <= Restores {
 				can = append(can, a)
 			}
 		}
@@ -104,7 +106,7 @@ func recommend(remedies []Arm) (id string, sure bool, why string) {
 			a := slices.MinFunc(remedies, func(a, b Arm) int { return cmp.Compare(a.OverBaseline.P95.Value, b.OverBaseline.P95.Value) })
 			best = fmt.Sprintf("; what comes closest is %s, with %s times", a.ID, told(a.OverBaseline.P95))
 		}
-		return "", false, fmt.Sprintf("no remedy that was tried brings p95 back to %g times the baseline%s", restores, best)
+		return "", false, fmt.Sprintf("no remedy that was tried brings p95 back to %g times the baseline%s", Restores, best)
 	}
 	least := slices.MinFunc(can, bySlowdown).Slowdown.Value
 	can = slices.DeleteFunc(can, func(a Arm) bool { return a.Slowdown.Value > least*alike })
@@ -114,7 +116,7 @@ func recommend(remedies []Arm) (id string, sure bool, why string) {
 	why = fmt.Sprintf("p95 is %s times the baseline with it, and the backup takes %s times as long as the plain one (by %s)",
 		told(best.OverBaseline.P95), told(best.Slowdown), best.SlowdownBy)
 	if !sure {
-		why += fmt.Sprintf("; in some blocks p95 was above %g times the baseline, so more repeats should confirm it", restores)
+		why += fmt.Sprintf("; it is not sure that p95 stays below %g times the baseline, so more repeats should confirm it", Restores)
 	}
 	return best.ID, sure, why
 }

@@ -13,6 +13,9 @@ import (
 // slower in everything and may help against any contention: it shows only what
 // is possible, and the host's own figures must tell which.
 func explain(remedies []Arm, baseline, plain Arm) (Hypothesis, []string) {
+	if len(remedies) == 0 {
+		return Undecided, []string{"no remedy was measured"}
+	}
 	by := outcomes(remedies, plain)
 	reasons := by.sentences()
 	if yes := by.yielding(true); len(yes) == 1 {
