@@ -1,0 +1,240 @@
+package stage
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestDisk(t *testing.T) {
+	s := newStage(t, NeedDisk)
+	d, err := s.Disk(t.Context(), DiskSpec{Name: "disk", SizeMiB: 32})
+	require.NoError(t, err)
+	var disk syscall.Statfs_t
+	require.NoError(t, syscall.Statfs(d.Path, &disk))
+	require.InDelta(t, 32<<20, float64(disk.Blocks)*float64(disk.Bsize), 8<<20)
+	require.Equal(t, d.Device, "7:"+strings.TrimPrefix(d.Name, "loop"))
+	if d.Backing != "" {
+		require.FileExists(t, filepath.Join("/sys/dev/block", d.Backing, "dev"))
+		require.NoFileExists(t, filepath.Join("/sys/dev/block", d.Backing, "partition"))
+	}
+
+	_, err = s.Disk(t.Context(), DiskSpec{Name: "disk", SizeMiB: 32})
+	require.ErrorContains(t, err, "exists already")
+	_, err = s.Disk(t.Context(), DiskSpec{Name: "small", SizeMiB: 1})
+	require.ErrorContains(t, err, "16 at least")
+	_, err = s.Disk(t.Context(), DiskSpec{Name: "huge", SizeMiB: 1 << 40})
+	require.ErrorContains(t, err, dirVariable)
+}
+
+func TestDiskInUseIsUndoneAllTheSame(t *testing.T) {
+	s := newStage(t, NeedDisk)
+	d, err := s.Disk(t.Context(), DiskSpec{Name: "disk", SizeMiB: 32})
+	require.NoError(t, err)
+	file, err := os.Create(filepath.Join(d.Path, "open"))
+	require.NoError(t, err)
+	begin := time.Now()
+	require.ErrorContains(t, s.Close(), "still in use")
+	require.Less(t, time.Since(begin), 15*time.Second)
+	mounted, err := mount{d.Path}.mounted()
+	require.NoError(t, err)
+	require.False(t, mounted, "out of sight")
+	require.NoError(t, file.Close())
+	require.NoError(t, s.Close(), "what failed is tried again")
+	require.NoDirExists(t, s.Dir())
+}
+
+func TestCopiesOfAMountGoWithIt(t *testing.T) {
+	s := newStage(t, NeedDisk)
+	d, err := s.Disk(t.Context(), DiskSpec{Name: "disk", SizeMiB: 32})
+	require.NoError(t, err)
+	copier := exec.Command("unshare", "--mount", "--propagation", "slave", "sh", "-c", `mount; read wait`) // as ip netns exec does
+	stdin, err := copier.StdinPipe()
+	require.NoError(t, err)
+	out, err := copier.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, copier.Start())
+	seen := bufio.NewScanner(out)
+	for seen.Scan() && !strings.Contains(seen.Text(), d.Path) {
+	}
+	require.NoError(t, seen.Err())
+	require.Contains(t, seen.Text(), d.Path)
+	require.NoError(t, s.Close())
+	require.Empty(t, loop{File: filepath.Join(s.Dir(), "disk.img")}.devices())
+	require.NoError(t, stdin.Close())
+	_, _ = io.Copy(io.Discard, out)
+	_ = copier.Wait() // nothing was there to read
+}
+
+func TestFaultyDisk(t *testing.T) {
+	s := newStage(t, NeedFaultyDisk)
+	d, err := s.FaultyDisk(t.Context(), FaultyDiskSpec{Name: "faulty", SizeMiB: 32})
+	require.NoError(t, err)
+	require.Empty(t, d.Backing)
+	file := filepath.Join(d.Path, "file")
+	require.NoError(t, os.WriteFile(file, make([]byte, 1<<20), 0o600))
+	read := func() (time.Duration, error) {
+		require.NoError(t, Evict(file))
+		begin := time.Now()
+		_, err := os.ReadFile(file)
+		return time.Since(begin), err
+	}
+	healthy, err := read()
+	require.NoError(t, err)
+
+	require.NoError(t, d.Errors(true))
+	_, err = read()
+	require.ErrorIs(t, err, syscall.EIO)
+	require.NoError(t, d.Errors(false))
+	_, err = read()
+	require.NoError(t, err, "it heals")
+
+	require.NoError(t, Evict(file))
+	require.NoError(t, d.Pause())
+	done := make(chan error, 1)
+	go func() {
+		_, err := os.ReadFile(file)
+		done <- err
+	}()
+	select {
+	case <-done:
+		require.Fail(t, "a read ended on a paused disk")
+	case <-time.After(300 * time.Millisecond):
+	}
+	require.NoError(t, d.Resume())
+	require.NoError(t, <-done)
+
+	ctx, stop := context.WithCancel(t.Context())
+	slow := make(chan error, 1)
+	go func() { slow <- d.Slow(ctx, 120*time.Millisecond, 40*time.Millisecond) }()
+	slowest := time.Duration(0)
+	for range 8 {
+		took, err := read()
+		require.NoError(t, err)
+		slowest = max(slowest, took)
+	}
+	stop()
+	require.NoError(t, <-slow)
+	after, err := read()
+	require.NoError(t, err)
+	t.Logf("read of 1 MiB: %v healthy, up to %v slow, %v after", healthy, slowest, after)
+	require.Greater(t, slowest, 50*time.Millisecond)
+	require.Less(t, after, 100*time.Millisecond, "it is not left paused")
+}
+
+func TestPausedDiskIsUndoneWithoutHanging(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		spoil func(t *testing.T, d *FaultyDisk)
+	}{
+		{"paused", func(t *testing.T, d *FaultyDisk) {
+			t.Helper()
+			require.NoError(t, d.Pause())
+		}},
+		{"paused by programs that do not obey", func(t *testing.T, d *FaultyDisk) {
+			t.Helper()
+			require.NoError(t, d.Pause())
+			require.NoError(t, os.Remove(d.server.Control))
+		}},
+		{"slow", func(t *testing.T, d *FaultyDisk) {
+			t.Helper()
+			slow := make(chan error, 1)
+			go func() { slow <- d.Slow(context.Background(), 100*time.Millisecond, time.Millisecond) }()
+			t.Cleanup(func() { require.ErrorIs(t, <-slow, errClosed) })
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStage(t, NeedFaultyDisk)
+			d, err := s.FaultyDisk(t.Context(), FaultyDiskSpec{Name: "faulty", SizeMiB: 32})
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(d.Path, "dirty"), make([]byte, 1<<20), 0o600))
+			test.spoil(t, d)
+			begin := time.Now()
+			require.NoError(t, s.Close())
+			t.Logf("undone in %v", time.Since(begin))
+			require.Less(t, time.Since(begin), 10*time.Second)
+			require.NoDirExists(t, s.Dir())
+			require.ErrorIs(t, d.Pause(), errClosed)
+		})
+	}
+}
+
+func TestFaultyDiskWithOneRateForAll(t *testing.T) {
+	s := newStage(t, NeedFaultyDisk)
+	const mbps = 80
+	d, err := s.FaultyDisk(t.Context(), FaultyDiskSpec{Name: "faulty", SizeMiB: 96, Mbps: mbps})
+	require.NoError(t, err)
+	file := filepath.Join(d.Path, "file")
+	write := exec.Command("dd", "if=/dev/zero", "of="+file, "bs=1M", "count=50", "oflag=direct", "status=none")
+	begin := time.Now()
+	out, err := write.CombinedOutput()
+	require.NoError(t, err, string(out))
+	took := time.Since(begin)
+	t.Logf("50 MiB at 10 MB/s: %v", took)
+	require.Greater(t, took, 2*time.Second, "two seconds' worth may go at once")
+	require.Less(t, took, 20*time.Second)
+}
+
+func TestNetwork(t *testing.T) {
+	s := newStage(t, NeedNetwork)
+	n, err := s.Network(t.Context(), NetworkSpec{Mbps: 20, QueueKiB: 200})
+	require.NoError(t, err)
+	require.True(t, netip.MustParsePrefix("10.97.0.0/16").Contains(n.Inside))
+	require.Equal(t, n.Outside.Next(), n.Inside)
+
+	listener, err := net.Listen("tcp", netip.AddrPortFrom(n.Outside, 0).String())
+	require.NoError(t, err)
+	defer listener.Close()
+	const bytes = "5000000" // 2 s at 20 Mbit/s
+	argv := n.Wrap(self(t, "send", listener.Addr().String(), bytes))
+	begin := time.Now()
+	sender := exec.Command(argv[0], argv[1:]...)
+	sender.Stderr = os.Stderr
+	require.NoError(t, sender.Start())
+	conn, err := listener.Accept()
+	require.NoError(t, err)
+	_, err = io.CopyN(io.Discard, conn, 2_500_000)
+	require.NoError(t, err)
+	backlog, err := n.QueueBacklog(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, backlog)
+	_, err = io.Copy(io.Discard, conn)
+	require.NoError(t, err)
+	took := time.Since(begin)
+	require.NoError(t, sender.Wait())
+	t.Logf("5 MB at 20 Mbit/s: %v, backlog in the middle %d bytes", took, backlog)
+	require.Greater(t, took, 1500*time.Millisecond)
+	require.Less(t, took, 8*time.Second)
+
+	_, err = s.Network(t.Context(), NetworkSpec{})
+	require.ErrorContains(t, err, "0 Mbit/s")
+}
+
+func TestProbeNamesTheCure(t *testing.T) {
+	a := Probe()
+	for _, need := range []Need{NeedGroup, NeedIO, NeedMemory, NeedCPU, NeedDisk, NeedNetwork, NeedFaultyDisk, NeedPressure} {
+		if missing := a.Missing(need); missing != "" {
+			require.Contains(t, missing, ": ", "what is missing, and the cure")
+		}
+	}
+	require.Equal(t, a.Disk, a.Missing(NeedDisk) == "")
+	require.Equal(t, a.Network, a.Missing(NeedNetwork) == "")
+	require.Equal(t, a.FaultyDisk, a.Missing(NeedFaultyDisk) == "")
+	require.Equal(t, a.IO == None, a.Missing(NeedIO) != "")
+
+	t.Setenv("PATH", t.TempDir())
+	_, err := findProgram("nbdfuse")
+	require.EqualError(t, err, "nbdfuse is not installed: install the Debian package libnbd-bin")
+	require.Equal(t, "nbdkit is not installed: install the Debian package nbdkit", probePrograms("nbdkit"))
+}

@@ -1,0 +1,153 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// FaultyDiskSpec says what faulty disk to make.
+type FaultyDiskSpec struct {
+	Name    string
+	SizeMiB int // at least 16
+	// Mbps bounds what all users take together, in 10^6 bits per second; zero for
+	// no bound. A second or two may go faster before it acts.
+	Mbps int
+}
+
+// FaultyDisk is a disk that can hang, be slow, or fail. Its Backing is empty:
+// below it is a program, not a device.
+//
+//	ext4 -> loop device -> nbdfuse (a file) -> nbdkit (pauses, errors, rate) -> file
+type FaultyDisk struct {
+	Disk
+	server diskServer
+
+	mu    sync.Mutex
+	ended bool
+}
+
+// FaultyDisk makes a disk as [Stage.Disk] does, behind programs that can hold up
+// its requests.
+func (s *Stage) FaultyDisk(ctx context.Context, spec FaultyDiskSpec) (*FaultyDisk, error) {
+	if err := s.need(NeedFaultyDisk); err != nil {
+		return nil, err
+	}
+	if spec.Mbps < 0 {
+		return nil, fmt.Errorf("faulty disk %s has %d Mbit/s: the rate must not be negative", spec.Name, spec.Mbps)
+	}
+	image, err := s.makeImage(ctx, DiskSpec{Name: spec.Name, SizeMiB: spec.SizeMiB})
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.serveImage(ctx, spec, image)
+	if err != nil {
+		return nil, fmt.Errorf("make faulty disk %s: %w", spec.Name, err)
+	}
+	return d, nil
+}
+
+func (s *Stage) serveImage(ctx context.Context, spec FaultyDiskSpec, image string) (*FaultyDisk, error) {
+	at := filepath.Join(s.dir, spec.Name)
+	server := diskServer{Socket: at + ".nbd", Control: at + ".control", Trigger: at + ".errors"}
+	if len(server.Control) > longestSocket {
+		return nil, fmt.Errorf("the path %s is too long for a socket: set %s to a shorter one", server.Control, dirVariable)
+	}
+	if err := s.record(server); err != nil {
+		return nil, err
+	}
+	if err := startServer(ctx, at+".nbdkit.log", exists(server.Socket), server.argv(image, spec.Mbps)); err != nil {
+		return nil, err
+	}
+	files := at + ".fuse"
+	if err := os.Mkdir(files, 0o700); err != nil {
+		return nil, err
+	}
+	if err := s.record(mount{files}); err != nil {
+		return nil, err
+	}
+	file := filepath.Join(files, "image")
+	if err := startServer(ctx, at+".nbdfuse.log", exists(file), []string{"nbdfuse", file, "--unix", server.Socket}); err != nil {
+		return nil, err
+	}
+	disk, err := s.mountImage(ctx, spec.Name, file)
+	if err != nil {
+		return nil, err
+	}
+	d := &FaultyDisk{Disk: *disk, server: server}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faulty = append(s.faulty, d)
+	return d, nil
+}
+
+// Pause lets the requests under way end and holds up all others, until Resume.
+func (d *FaultyDisk) Pause() error { return d.command('p') }
+
+// Resume ends a pause.
+func (d *FaultyDisk) Resume() error { return d.command('r') }
+
+// Slow pauses and runs in turn until ctx ends, and leaves the disk running.
+// 120 and 40 ms make a disk that takes some 50 ms a request at little load.
+func (d *FaultyDisk) Slow(ctx context.Context, pause, run time.Duration) error {
+	for ctx.Err() == nil {
+		if err := d.Pause(); err != nil {
+			return err
+		}
+		rest(ctx, pause)
+		if err := d.Resume(); err != nil {
+			return err
+		}
+		rest(ctx, run)
+	}
+	return nil
+}
+
+func rest(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// Errors makes all requests fail, or work again. Failed writes leave the file
+// system damaged; reads heal at once.
+func (d *FaultyDisk) Errors(on bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended {
+		return errClosed
+	}
+	if on {
+		return os.WriteFile(d.server.Trigger, nil, 0o600)
+	}
+	if err := os.Remove(d.server.Trigger); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+var errClosed = errors.New("the run of this disk is closed")
+
+func (d *FaultyDisk) command(c byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended {
+		return errClosed
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), controlTime)
+	defer cancel()
+	return d.server.tell(ctx, c)
+}
+
+// end makes sure that the disk is not paused after it was resumed for good.
+func (d *FaultyDisk) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ended = true
+}
