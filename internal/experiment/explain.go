@@ -19,7 +19,7 @@ func explain(remedies []Arm, baseline, plain Arm) (Hypothesis, []string) {
 	by := outcomes(remedies, plain)
 	reasons := by.sentences()
 	if yes := by.yielding(true); len(yes) == 1 {
-		return Hypothesis(yes[0]), append(reasons, fmt.Sprintf("what helps makes the backup yield the %s and leaves it the rest", yes[0]))
+		return Hypothesis(yes[0]), append(reasons, fmt.Sprintf("what helps makes the backup yield the %s and leaves it the rest", yes[0].word()))
 	}
 	possible := by.yielding(true)
 	if len(possible) == 0 {
@@ -29,7 +29,7 @@ func explain(remedies []Arm, baseline, plain Arm) (Hypothesis, []string) {
 			case by.limits[class] && !slices.Contains(no, class):
 				possible = append(possible, class)
 			case by.limits[class]:
-				reasons = append(reasons, fmt.Sprintf("it is not the %s, for yielding it does not help; limiting it only makes the backup slower in all it does", class))
+				reasons = append(reasons, fmt.Sprintf("it is not the %s, for yielding it does not help; limiting it only makes the backup slower in all it does", class.word()))
 			}
 		}
 	}
@@ -99,6 +99,14 @@ func (o outcome) sentences() []string {
 		list = append(list, "what does not: "+join(o.failed))
 	}
 	return list
+}
+
+// word is what a sentence calls what the class is about.
+func (c Class) word() string {
+	if c == CPU {
+		return "CPU"
+	}
+	return string(c)
 }
 
 // Rises of the host's figures, from the baseline to the plain backup, that show

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -68,9 +69,9 @@ func (l Limits) writes(way Way, device string) []string {
 	quota := int64(l.CPUCores * period)
 	switch {
 	case l.CPUWeight > 0:
-		group("cpu", choose([2]string{fmt.Sprint(max(2, l.CPUWeight*1024/100)), "cpu.shares"}, [2]string{fmt.Sprint(l.CPUWeight), "cpu.weight"}))
+		group("cpu", choose([2]string{strconv.Itoa(max(2, l.CPUWeight*1024/100)), "cpu.shares"}, [2]string{strconv.Itoa(l.CPUWeight), "cpu.weight"}))
 	case l.CPUCores > 0:
-		group("cpu", choose([2]string{fmt.Sprint(quota), "cpu.cfs_quota_us"}, [2]string{fmt.Sprintf("%d %d", quota, period), "cpu.max"}))
+		group("cpu", choose([2]string{strconv.FormatInt(quota, 10), "cpu.cfs_quota_us"}, [2]string{fmt.Sprintf("%d %d", quota, period), "cpu.max"}))
 	}
 	var io [][2]string
 	if l.ReadBPS > 0 {

@@ -1,9 +1,10 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
-	"text/tabwriter"
 )
 
 // State says how an experiment ended.
@@ -55,22 +56,37 @@ func (r Report) Sum(remedies []Remedy, commands map[string]string, intn func(n i
 		r.Decision.Sure = false
 		r.Decision.Reasons = append(r.Decision.Reasons, "the experiment is not complete: "+r.Stopped)
 	}
-	short, failed := 0, 0
+	thin, failed := 0, 0
 	for _, b := range r.Blocks {
 		if b.Requests < few {
-			short++
+			thin++
 		}
 		if b.Failed*20 > b.Requests {
 			failed++
 		}
 	}
-	if short > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d of %d blocks had fewer than %d requests, so that their p95 rests on one or two of them: raise --rate or --block", short, len(r.Blocks), few))
+	if thin > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d of %d blocks had fewer than %d requests, so that their p95 rests on one or two of them: raise --rate or --block", thin, len(r.Blocks), few))
+	}
+	if unsteady := spread(of(r.Blocks, Baseline)); unsteady >= restless {
+		r.Notes = append(r.Notes, fmt.Sprintf("without a backup the p95 of one block is %s times that of another: something else troubles the site, and the figures are not good; end it and repeat", short(unsteady)))
 	}
 	if failed > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("in %d of %d blocks more than one request in twenty failed", failed, len(r.Blocks)))
 	}
 	return r
+}
+
+// restless is a spread of the baseline from which on it is told.
+const restless = 2
+
+// spread is how many times the largest p95 is the smallest.
+func spread(blocks []Block) float64 {
+	if len(blocks) == 0 {
+		return 1
+	}
+	byP95 := func(a, b Block) int { return cmp.Compare(a.P95, b.P95) }
+	return slices.MaxFunc(blocks, byP95).P95 / slices.MinFunc(blocks, byP95).P95
 }
 
 // Recommended is the arm to take; ok is false if there is none.
@@ -84,22 +100,7 @@ func (r Report) Recommended() (a Arm, ok bool) {
 // Text is the report for a person at a terminal.
 func (r Report) Text() string {
 	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(w, "\tp50 ms\tp95 ms\tp99 ms\tp95 over baseline\tbackup's time\t")
-	for _, a := range r.Arms {
-		if a.Blocks == 0 {
-			continue
-		}
-		over, slowdown := "1", ""
-		if a.ID != Baseline {
-			over, slowdown = told(a.OverBaseline.P95), told(a.Slowdown)
-		}
-		if a.ID == Without {
-			slowdown = "1"
-		}
-		_, _ = fmt.Fprintf(w, "%s%s\t%s\t%s\t%s\t%s\t%s\t\n", mark(a, r), a.ID, short(a.P50), short(a.P95), short(a.P99), over, slowdown)
-	}
-	_ = w.Flush() // to memory
+	b.WriteString(aligned(r.table()))
 	if len(r.Missing) > 0 {
 		b.WriteString("\nNot tried:\n")
 	}
@@ -121,6 +122,44 @@ func (r Report) Text() string {
 	return b.String()
 }
 
+// table is a row for each arm.
+func (r Report) table() [][]string {
+	rows := [][]string{{"", "p50 ms", "p95 ms", "p99 ms", "p95 over baseline", "backup's time"}}
+	for _, a := range r.Arms {
+		if a.Blocks == 0 {
+			continue
+		}
+		over, slowdown := told(a.OverBaseline.P95), told(a.Slowdown)
+		switch a.ID {
+		case Baseline:
+			over, slowdown = "1", ""
+		case Without:
+			slowdown = "1"
+		}
+		rows = append(rows, []string{mark(a, r) + a.ID, short(a.P50), short(a.P95), short(a.P99), over, slowdown})
+	}
+	return rows
+}
+
+// aligned writes rows in columns, to the right but for the first.
+func aligned(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, cells := range rows {
+		for i, cell := range cells {
+			widths[i] = max(widths[i], len(cell))
+		}
+	}
+	var b strings.Builder
+	for _, cells := range rows {
+		line := fmt.Sprintf("%-*s", widths[0], cells[0])
+		for i, cell := range cells[1:] {
+			line += fmt.Sprintf("  %*s", widths[i+1], cell)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String()
+}
+
 func (r Report) remedyLine() string {
 	if a, ok := r.Recommended(); ok {
 		return a.Title
@@ -133,7 +172,7 @@ func mark(a Arm, r Report) string {
 	if a.ID == r.Decision.Remedy {
 		return "> "
 	}
-	return ""
+	return "  "
 }
 
 // Phrase is the hypothesis as a sentence.

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -231,10 +232,8 @@ func uncompressedTar(c Command) string {
 		if letters && strings.ContainsAny(flags(arg), "zJja") {
 			return ""
 		}
-		for _, option := range []string{"--gzip", "--xz", "--bzip2", "--zstd", "--auto-compress"} {
-			if arg == option {
-				return ""
-			}
+		if slices.Contains([]string{"--gzip", "--xz", "--bzip2", "--zstd", "--auto-compress"}, arg) {
+			return ""
 		}
 	}
 	return "tar does not compress here"

@@ -38,9 +38,9 @@ type mark struct {
 const (
 	plotHeight = 260.0
 	plotTop    = 26.0
-	gutter     = 52.0 // for the labels of the value axis
+	gutter     = 66.0 // for the labels of the value axis
 	column     = 34.0 // of a block
-	narrowest  = 640.0
+	narrowest  = 1000.0
 )
 
 // axis places values on a logarithmic scale.

@@ -13,7 +13,7 @@ import (
 
 // shortest is how long a block is measured at least, even if the backup ends
 // before.
-const shortest = 2 * time.Second
+const shortest = time.Second
 
 // block plays one block. What fails with a remedy only is left out.
 func (t *trial) block(ctx context.Context, arm string, repeat int) error {
@@ -74,8 +74,8 @@ func (t *trial) measure(ctx context.Context, arm string) (b experiment.Block, fa
 			return b, failure, nil
 		}
 		defer func() { err = errors.Join(err, j.stop()) }()
-		if err := t.stage.Adopt(j.pid()); err != nil && !j.ended() {
-			return b, nil, err
+		if failed := t.stage.Adopt(j.pid()); failed != nil && !j.ended() {
+			return b, nil, failed
 		}
 	}
 	err = t.during(ctx, arm, j)

@@ -79,10 +79,10 @@ func describe(number string) (device, error) {
 	if err != nil {
 		return device{}, fmt.Errorf("read device %s: %w", number, err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "partition")); err == nil {
+	if _, none := os.Stat(filepath.Join(dir, "partition")); none == nil {
 		dir = filepath.Dir(dir)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "dev")) //nolint:gosec // a file of the kernel's
+	text, err := os.ReadFile(filepath.Join(dir, "dev"))
 	if err != nil {
 		return device{}, fmt.Errorf("read device %s: %w", number, err)
 	}
@@ -115,8 +115,8 @@ func belowOf(dir string) []string {
 	slaves, err := filepath.Glob(filepath.Join(dir, "slaves", "*"))
 	if err == nil {
 		for _, s := range slaves {
-			if real, err := filepath.EvalSymlinks(s); err == nil {
-				list = append(list, real)
+			if disk, err := filepath.EvalSymlinks(s); err == nil {
+				list = append(list, disk)
 			}
 		}
 	}
@@ -126,8 +126,8 @@ func belowOf(dir string) []string {
 	}
 	var s unix.Stat_t
 	if unix.Stat(strings.TrimSpace(string(file)), &s) == nil {
-		if real, err := filepath.EvalSymlinks(sysDevice(deviceNumber(unix.Major(s.Dev), unix.Minor(s.Dev)))); err == nil {
-			list = append(list, real)
+		if disk, err := filepath.EvalSymlinks(sysDevice(deviceNumber(unix.Major(s.Dev), unix.Minor(s.Dev)))); err == nil {
+			list = append(list, disk)
 		}
 	}
 	return list

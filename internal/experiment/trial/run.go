@@ -39,7 +39,7 @@ var errTime = errors.New("the time of --limit-time is over")
 // Run plays an experiment. It is an error if it could not be played, or ctx
 // ended; one that was aborted or ran out of time is reported with what it has.
 func Run(ctx context.Context, o Options) (report experiment.Report, err error) {
-	if err := o.Check(); err != nil {
+	if err = o.Check(); err != nil {
 		return report, err
 	}
 	load, err := lab.NewVisitors(lab.Visitors{URL: o.Web, Paths: o.Paths, Seed: o.Seed, Owned: o.Owned})
@@ -50,7 +50,7 @@ func Run(ctx context.Context, o Options) (report experiment.Report, err error) {
 	if err != nil {
 		return report, err
 	}
-	defer func() { err = errors.Join(err, made.Close()) }()
+	defer func() { err = errors.Join(err, made.Close()) }() //nolint:contextcheck // what was made is undone after ctx ended, too
 	t := &trial{
 		Options: o, load: load, stage: made, began: time.Now(),
 		command:  experiment.Parse(o.Command, o.Catalog),
@@ -58,15 +58,15 @@ func Run(ctx context.Context, o Options) (report experiment.Report, err error) {
 		random: rand.New(rand.NewPCG(o.Seed, o.Seed+1)), //nolint:gosec // the order must be the same each time
 	}
 	var host experiment.Host
-	host, t.device = probe(ctx, o, t.command, stage.Probe())
+	host, t.device = probe(ctx, o, t.command, stage.Probe()) //nolint:contextcheck // it bounds its time itself
 	if t.gauge, err = newGauge(t.device.number); err != nil {
 		return report, fmt.Errorf("read what the host does: %w", err)
 	}
 	t.remedies, t.missing = experiment.Remedies(host, t.command)
-	if err := t.skip(); err != nil {
+	if err = t.skip(); err != nil {
 		return report, err
 	}
-	if err := t.announce(); err != nil {
+	if err = t.announce(); err != nil {
 		return report, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.LimitTime, errTime)
