@@ -44,6 +44,8 @@ var wrappers = map[string]wrapper{
 	"stdbuf":  {valued: []string{"-i", "-o", "-e"}},
 	"setsid":  {},
 	"nohup":   {},
+	"ip":      {valued: []string{"-n", "-netns"}, names: 3}, // netns exec NAME
+	"nsenter": {valued: []string{"-t", "--target"}},
 	"time":    {},
 }
 

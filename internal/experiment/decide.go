@@ -39,6 +39,7 @@ const (
 	harms = 1.2 // from here on, over the baseline, a backup slows the site
 
 	alike = 1.05 // up to here two slowdowns of the backup are the same
+	still = 50   // from this slowdown on a backup hardly moves
 	helps = 0.5  // of the rise, in logarithms, must go for a remedy to help
 )
 
@@ -66,11 +67,12 @@ func Decide(arms []Arm) Decision {
 			remedies = append(remedies, a)
 		}
 	}
+	moving := slices.DeleteFunc(slices.Clone(remedies), Arm.Stalled)
 	d := Decision{Reasons: []string{told}}
 	var because []string
 	d.Hypothesis, because = explain(remedies, baseline, plain)
 	d.Reasons = append(d.Reasons, because...)
-	d.Remedy, d.Sure, d.Why = recommend(remedies)
+	d.Remedy, d.Sure, d.Why = recommend(moving)
 	return d
 }
 
@@ -81,6 +83,9 @@ func find(arms []Arm, id string) (Arm, bool) {
 	}
 	return arms[i], true
 }
+
+// Stalled reports whether the backup hardly moved.
+func (a Arm) Stalled() bool { return a.Slowdown.Value > still }
 
 // recommend takes, of the remedies that restore the site, the one with which the
 // backup is slowed least; of those alike, the one with the lower p95, else the

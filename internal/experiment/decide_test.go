@@ -41,6 +41,12 @@ var (
 	allShort   = Signals{CPUPressure: new(0.6), IOPressure: new(0.7), DiskBusy: new(0.95), NetworkBPS: new(6e6)}
 )
 
+// stopped is an arm with which the backup hardly moved.
+func stopped(a Arm) Arm {
+	a.Slowdown = ratio(1000)
+	return a
+}
+
 func TestHypothesis(t *testing.T) {
 	tests := []struct {
 		name string
@@ -64,6 +70,9 @@ func TestHypothesis(t *testing.T) {
 		{"a single limit helps, but the host shows otherwise", world(calm, cpuShort, ioHelps), Undecided},
 		{"both yieldings help, and the host tells which", world(calm, diskShort, niceHelps, ioniceHelps), ByDisk},
 		{"both yieldings help, and the host tells nothing", world(silent, silent, niceHelps, ioniceHelps), Undecided},
+		{"yielding the disk is not heeded, and limiting it helps", world(calm, diskShort, niceFails, ioniceFails, cpuHelps, ioHelps, networkFails), ByDisk},
+		{"what hardly moves tells nothing", world(silent, silent, stopped(cpuHelps), ioHelps), ByDisk},
+		{"all stop the backup", world(silent, silent, stopped(cpuHelps), stopped(ioHelps)), Undecided},
 		{"nothing helps", world(calm, diskShort, niceFails, ioFails, cpuFails, networkFails), Undecided},
 		{"nothing was tried", world(calm, diskShort), Undecided},
 		{"an arm without blocks does not count", world(silent, silent, Arm{ID: "nice", Class: CPU, Yields: true}, ioHelps), ByDisk},
@@ -120,6 +129,7 @@ func TestRemedyToTake(t *testing.T) {
 		{"the whole interval counts", []Arm{slow("a", Interval{1.2, 1, 3}, 1), slow("b", ratio(1.2), 3)}, "b", true},
 		{"unsure if none is sure", []Arm{slow("a", Interval{1.2, 1, 3}, 2), slow("b", Interval{1.4, 1, 2}, 1)}, "b", false},
 		{"one block is not sure", []Arm{once}, "once", false},
+		{"one that stops the backup is none", []Arm{slow("a", ratio(1), 1000), slow("b", ratio(1.3), 20)}, "b", true},
 		{"none restores", []Arm{slow("a", ratio(2), 1), slow("b", ratio(3), 1)}, "", false},
 		{"none was tried", nil, "", false},
 	}

@@ -9,7 +9,9 @@ import (
 // explain finds what the site and the backup contend for.
 //
 // A remedy that makes the backup yield helps only against contention for what it
-// yields, so that one of these decides. One that limits the backup makes it
+// yields, so that one of these decides. That yielding the CPU does not help shows
+// that it is not the CPU; I/O schedulers are not as strict, so that yielding the
+// disk shows nothing if it does not help. A remedy that limits the backup makes it
 // slower in everything and may help against any contention: it shows only what
 // is possible, and the host's own figures must tell which.
 func explain(remedies []Arm, baseline, plain Arm) (Hypothesis, []string) {
@@ -23,18 +25,18 @@ func explain(remedies []Arm, baseline, plain Arm) (Hypothesis, []string) {
 	}
 	possible := by.yielding(true)
 	if len(possible) == 0 {
-		no := by.yielding(false)
+		notCPU := slices.Contains(by.yielding(false), CPU)
+		if notCPU {
+			reasons = append(reasons, "it is not the CPU, for yielding that does not help; limiting it makes the backup slower in all it does")
+		}
 		for _, class := range []Class{CPU, Disk, Network} {
-			switch {
-			case by.limits[class] && !slices.Contains(no, class):
+			if by.limits[class] && !(class == CPU && notCPU) {
 				possible = append(possible, class)
-			case by.limits[class]:
-				reasons = append(reasons, fmt.Sprintf("it is not the %s, for yielding it does not help; limiting it only makes the backup slower in all it does", class.word()))
 			}
 		}
 	}
 	if len(possible) == 0 {
-		return Undecided, append(reasons, "no remedy helps: look for a lock, for a database that does the backup's work, or for files of the site that the backup drives out of memory")
+		return Undecided, append(reasons, "no remedy that tells one thing from another helps: look for a lock, for a database that does the backup's work, or for files of the site that the backup drives out of memory")
 	}
 	seen, unseen, why := risen(possible, baseline, plain)
 	reasons = append(reasons, why...)
@@ -51,12 +53,17 @@ func explain(remedies []Arm, baseline, plain Arm) (Hypothesis, []string) {
 // outcome says for each class what was tried and whether it helped.
 type outcome struct {
 	yields, limits map[Class]bool // whether any of its remedies helped; absent if none was tried
-	helped, failed []string       // IDs
+	helped, failed []string       // IDs, as the next
+	stalled        []string       // with them the backup hardly moved, which tells nothing
 }
 
 func outcomes(remedies []Arm, plain Arm) outcome {
 	o := outcome{yields: map[Class]bool{}, limits: map[Class]bool{}}
 	for _, a := range remedies {
+		if a.Stalled() {
+			o.stalled = append(o.stalled, a.ID)
+			continue
+		}
 		helped := relief(a, plain) >= helps && a.OverPlain.P95.High < 1
 		kind := o.limits
 		if a.Yields {
@@ -97,6 +104,9 @@ func (o outcome) sentences() []string {
 	}
 	if len(o.failed) > 0 {
 		list = append(list, "what does not: "+join(o.failed))
+	}
+	if len(o.stalled) > 0 {
+		list = append(list, "what tells nothing, for the backup hardly moved with it: "+join(o.stalled))
 	}
 	return list
 }

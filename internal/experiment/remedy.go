@@ -59,6 +59,19 @@ type Missing struct {
 	Why   string `json:"why"`
 }
 
+// moved is about how many bytes of the data it gets through. Each of them is read
+// and written at least once, and more often by tools with temporary files; where
+// the device told what was read, that is nearer.
+func (p Plain) moved() float64 {
+	if p.DiskRead >= leastRate {
+		return min(p.DiskRead, p.Bytes/2)
+	}
+	return p.Bytes / 2
+}
+
+// leastRate in bytes per second; below it a rate means nothing.
+const leastRate = 64 << 10
+
 // Host is what this host offers. A reason is empty where a thing is there.
 type Host struct {
 	Autogrouped  bool   // the scheduler groups tasks by session
@@ -150,13 +163,12 @@ func quota(p Plain) (Limits, string) {
 
 func diskShare(n int) func(Plain) (Limits, string) {
 	return func(p Plain) (Limits, string) {
-		const least = 64 << 10 // bytes per second; below it a rate means nothing
 		var l Limits
-		if p.DiskRead >= least {
-			l.ReadBPS = max(int64(p.DiskRead)/int64(n), least)
+		if p.DiskRead >= leastRate {
+			l.ReadBPS = max(int64(p.DiskRead)/int64(n), leastRate)
 		}
-		if p.DiskWrite >= least {
-			l.WriteBPS = max(int64(p.DiskWrite)/int64(n), least)
+		if p.DiskWrite >= leastRate {
+			l.WriteBPS = max(int64(p.DiskWrite)/int64(n), leastRate)
 		}
 		if l == (Limits{}) {
 			return l, "the plain backup hardly used the device: what it reads is in memory already, unless the files in question are named with --data"

@@ -1,6 +1,7 @@
 package experiment_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,8 +22,8 @@ func shipped(t *testing.T) *catalog.Catalog {
 // everything names all options that rules need.
 const everything = "--limit-upload --compression --read-concurrency --upload-ratelimit --bwlimit --transfers --checkpoint --threads --compress --max-rate"
 
-// plain uses 8 MB/s of calls, of which half are reads of the device, and one CPU.
-var plain = experiment.Plain{Bytes: 8 << 20, DiskRead: 4 << 20, CPU: 1}
+// plain reads 8 MiB of the device by second, and touches each byte four times.
+var plain = experiment.Plain{Bytes: 32 << 20, DiskRead: 8 << 20, CPU: 1}
 
 func parse(t *testing.T, line string) experiment.Command {
 	t.Helper()
@@ -38,6 +39,9 @@ func TestParse(t *testing.T) {
 		{"taskset -c 1 xz -9 -c file", "xz", ""},
 		{"timeout -k 5 60 chrt -i 0 borg create ::a /srv", "borg", ""},
 		{"sudo -u backup rsync -a /srv/ host:/b/", "rsync", ""},
+		{"ip netns exec web rsync -a /srv h:/b", "rsync", ""},
+		{"nsenter -t 7 -n -- restic backup /srv", "restic", ""},
+		{"ip link show", "", "no command follows"},
 		{"restic snapshots", "", "restic with these arguments is no backup that the catalogue knows"},
 		{"my-backup", "", "my-backup with these arguments is no backup"},
 		{"sh -c tar|xz", "", "a line for a shell"},
@@ -193,12 +197,12 @@ func TestLimitsFollowWhatThePlainBackupUses(t *testing.T) {
 		}
 	}
 	c := parse(t, "rsync -a /srv h:/b")
-	for _, r := range can {
-		if r.ID == "bandwidth_4" {
-			_, why := r.Argv(c, experiment.Plain{})
-			require.Equal(t, "the plain backup hardly read or wrote anything", why)
-		}
-	}
+	can, _ = experiment.Remedies(experiment.Host{Help: everything}, c)
+	at := slices.IndexFunc(can, func(r experiment.Remedy) bool { return r.ID == "bandwidth_4" })
+	_, why := can[at].Argv(c, experiment.Plain{})
+	require.Equal(t, "the plain backup hardly read or wrote anything", why)
+	argv, _ := can[at].Argv(c, experiment.Plain{Bytes: 8 << 20})
+	require.Equal(t, "--bwlimit=1024", argv[len(argv)-1], "what is read from memory is written, too")
 }
 
 func TestWhatAPersonTypes(t *testing.T) {

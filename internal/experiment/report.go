@@ -135,6 +135,10 @@ func (r Report) table() [][]string {
 			over, slowdown = "1", ""
 		case Without:
 			slowdown = "1"
+		default:
+			if a.Stalled() {
+				slowdown = "hardly moves"
+			}
 		}
 		rows = append(rows, []string{mark(a, r) + a.ID, short(a.P50), short(a.P95), short(a.P99), over, slowdown})
 	}
@@ -151,11 +155,11 @@ func aligned(rows [][]string) string {
 	}
 	var b strings.Builder
 	for _, cells := range rows {
-		line := fmt.Sprintf("%-*s", widths[0], cells[0])
+		padded := []string{fmt.Sprintf("%-*s", widths[0], cells[0])}
 		for i, cell := range cells[1:] {
-			line += fmt.Sprintf("  %*s", widths[i+1], cell)
+			padded = append(padded, fmt.Sprintf("%*s", widths[i+1], cell))
 		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
+		b.WriteString(strings.TrimRight(strings.Join(padded, "  "), " ") + "\n")
 	}
 	return b.String()
 }

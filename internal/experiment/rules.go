@@ -178,7 +178,7 @@ func (r rule) offer(c Command) []possible {
 		limited := remedy
 		limited.ID = r.id + "_" + strconv.Itoa(n)
 		limited.Title = fmt.Sprintf("%s: 1/%d of its rate (%s)", r.title, n, r.tool)
-		limited.setting = func(p Plain) (setting, string) { return r.limited(p.Bytes / float64(n)) }
+		limited.setting = func(p Plain) (setting, string) { return r.limited(p.moved() / float64(n)) }
 		list = append(list, possible{limited, why})
 	}
 	return list

@@ -39,7 +39,7 @@ const (
 	plotHeight = 260.0
 	plotTop    = 26.0
 	gutter     = 66.0 // for the labels of the value axis
-	column     = 34.0 // of a block
+	column     = 26.0 // of a block
 	narrowest  = 1000.0
 )
 
@@ -157,6 +157,9 @@ func drawForest(r experiment.Report) forest {
 		}
 		if a.ID != experiment.Without {
 			row.Slowdown = figure(a.Slowdown.Value) + "× as long"
+		}
+		if a.Stalled() {
+			row.Slowdown = "hardly moves"
 		}
 		for _, b := range r.Blocks {
 			if from := baselines[b.Repeat]; b.Arm == a.ID && from > 0 {

@@ -106,6 +106,9 @@ func newRow(a experiment.Arm, r experiment.Report) row {
 	if a.ID != experiment.Baseline && a.ID != experiment.Without {
 		out.Slowdown = times(a.Slowdown)
 	}
+	if a.Stalled() {
+		out.Slowdown = "hardly moves"
+	}
 	return out
 }
 

@@ -112,12 +112,13 @@ func schedulerOf(dir string, depth int) string {
 // belowOf lists the disks that a device is made of.
 func belowOf(dir string) []string {
 	var list []string
-	slaves, err := filepath.Glob(filepath.Join(dir, "slaves", "*"))
-	if err == nil {
-		for _, s := range slaves {
-			if disk, err := filepath.EvalSymlinks(s); err == nil {
-				list = append(list, disk)
-			}
+	slaves, err := os.ReadDir(filepath.Join(dir, "slaves"))
+	if err != nil {
+		slaves = nil // it has none
+	}
+	for _, s := range slaves {
+		if disk, missing := filepath.EvalSymlinks(filepath.Join(dir, "slaves", s.Name())); missing == nil {
+			list = append(list, disk)
 		}
 	}
 	file, err := os.ReadFile(filepath.Join(dir, "loop/backing_file")) //nolint:gosec // a file of the kernel's

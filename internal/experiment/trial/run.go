@@ -46,7 +46,7 @@ func Run(ctx context.Context, o Options) (report experiment.Report, err error) {
 	if err != nil {
 		return report, err
 	}
-	made, err := stage.New(stage.Options{Base: o.Base})
+	made, err := stage.New(stage.Options{Base: o.Base}) //nolint:contextcheck // it bounds its time itself
 	if err != nil {
 		return report, err
 	}
