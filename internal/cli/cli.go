@@ -84,7 +84,7 @@ func newRoot(s streams) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newDemo(s), newReport(s), newReplay(s), newExplain(s), newEval(s), newFit(s), newLab(s), newSite(), newUpstream())
+	root.AddCommand(newDemo(s), newReport(s), newReplay(s), newExplain(s), newEval(s), newFit(s), newLab(s), newExperiment(s), newSite(), newUpstream())
 	for _, cmd := range root.Commands() {
 		cmd.Args = asUsage(cmd.Args)
 	}

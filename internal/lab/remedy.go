@@ -29,7 +29,7 @@ type Remedy struct {
 // own value must be set. Tasks in a cgroup of the cpu controller are grouped by
 // that instead, and there nice values count among all of its members.
 func chooseRemedy(pid int, kernel fileReader) Remedy {
-	if grouped, why := autogrouped(pid, kernel); !grouped {
+	if grouped, why := Autogrouped(pid, kernel); !grouped {
 		return Remedy{
 			Title:   "lower the backup's priority",
 			Command: fmt.Sprintf("renice -n 19 -g %d", pid),
@@ -48,9 +48,9 @@ func chooseRemedy(pid int, kernel fileReader) Remedy {
 // fileReader reads kernel files; os.ReadFile in earnest.
 type fileReader func(name string) ([]byte, error)
 
-// autogrouped reports whether the scheduler groups the process by its session,
+// Autogrouped reports whether the scheduler groups the process by its session,
 // and why it does not.
-func autogrouped(pid int, read fileReader) (grouped bool, why string) {
+func Autogrouped(pid int, read func(name string) ([]byte, error)) (grouped bool, why string) {
 	enabled, err := read("/proc/sys/kernel/sched_autogroup_enabled")
 	if err != nil || string(bytes.TrimSpace(enabled)) != "1" {
 		return false, "the scheduler does not group tasks by session here"

@@ -19,15 +19,11 @@ type Stats struct {
 
 // statsOf sums up the visits planned in [from, until), as it stands at now.
 func statsOf(visits []visit, from, until, now time.Time) Stats {
-	first := sort.Search(len(visits), func(i int) bool { return !visits[i].planned.Before(from) })
 	var (
 		s    Stats
 		took []float64
 	)
-	for _, v := range visits[first:] {
-		if !v.planned.Before(until) {
-			break
-		}
+	for _, v := range planned(visits, from, until) {
 		s.Offered++
 		if v.took < 0 {
 			s.Unfinished++
@@ -43,6 +39,25 @@ func statsOf(visits []visit, from, until, now time.Time) Stats {
 	slices.Sort(took)
 	s.P50, s.P95, s.P99 = quantile(took, 0.5), quantile(took, 0.95), quantile(took, 0.99)
 	return s
+}
+
+// planned are the visits planned in [from, until).
+func planned(visits []visit, from, until time.Time) []visit {
+	at := func(t time.Time) int {
+		return sort.Search(len(visits), func(i int) bool { return !visits[i].planned.Before(t) })
+	}
+	first := at(from)
+	return visits[first:max(first, at(until))]
+}
+
+// milliseconds is how long the visit took, or its age at now if it is not
+// finished.
+func (v visit) milliseconds(now time.Time) float64 {
+	took := v.took
+	if took < 0 {
+		took = now.Sub(v.planned)
+	}
+	return float64(took) / float64(time.Millisecond)
 }
 
 // quantile is the smallest of the sorted values that at least the fraction q of

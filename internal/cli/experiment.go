@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otel-culprit/culprit/internal/catalog/files"
+	"github.com/otel-culprit/culprit/internal/experiment"
+	"github.com/otel-culprit/culprit/internal/experiment/picture"
+	"github.com/otel-culprit/culprit/internal/experiment/trial"
+)
+
+func newExperiment(s streams) *cobra.Command {
+	var (
+		o      trial.Options
+		asJSON bool
+		html   string
+	)
+	cmd := &cobra.Command{
+		Use:   "experiment --web URL [flags] -- BACKUP COMMAND...",
+		Short: "Find out on a test server why your backup slows your site, and what helps",
+		Long: "experiment loads a web site on this host and runs your backup beside it, in blocks: without a\n" +
+			"backup, with it as it is, and with each remedy that can work on this host and with this tool.\n" +
+			"It tells what each does to the requests and to the backup, what the two contend for, and which\n" +
+			"remedy to take.\n\n" +
+			"It runs your backup many times, and ends it in the middle of its work: use a repository for tests.\n" +
+			"The backup must start anew each time: --prepare runs a command before each block, --cleanup after\n" +
+			"it. Name the directories that it reads with --data, or they are in memory after the first block.\n\n" +
+			"It stops at once, and undoes what it did, when the p95 of the last five seconds passes --abort-above.\n" +
+			"Its progress goes to standard error. The exit status is 0 if it was played to its end.",
+		Example: "  culprit experiment --web http://127.0.0.1:8080/ --path / --path /cart --data /srv/shop \\\n" +
+			"      -o experiment.html -- restic -r /tmp/test-repo backup /srv/shop",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.ArgsLenAtDash() != 0 || len(args) == 0 {
+				return errors.New("the backup's command must follow --, and nothing else may stand before that")
+			}
+			if o.Web == "" {
+				return errors.New("--web must name the site, such as http://127.0.0.1:8080/")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Command = args
+			if !cmd.Flags().Changed("seed") {
+				o.Seed = rand.Uint64() >> 11 //nolint:gosec // any seed will do; JSON keeps 53 bits
+			}
+			if err := o.Check(); err != nil {
+				return usageError{err}
+			}
+			var err error
+			if html != "" {
+				if html, err = place("output", "the page", html); err != nil {
+					return err
+				}
+			}
+			if o.Catalog, err = files.Default(); err != nil {
+				return err
+			}
+			o.Say = func(format string, args ...any) { _, _ = fmt.Fprintf(s.err, format+"\n", args...) }
+			report, err := trial.Run(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			return tellExperiment(s, report, html, asJSON)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Web, "web", "", "URL of the site; it must be on the loopback interface")
+	flags.StringVar(&o.Owned, "i-own-this", "", "host of --web, if it is not on the loopback interface but a test server of your own")
+	flags.StringArrayVar(&o.Paths, "path", nil, "page to ask for, such as /cart; may be repeated (default: that of --web)")
+	flags.Float64Var(&o.Rate, "rate", 20, "requests per second, at random times; 0 for live traffic and a light probe")
+	flags.StringArrayVar(&o.Data, "data", nil, "directory that the backup reads; may be repeated")
+	flags.StringVar(&o.Prepare, "prepare", "", "command for a shell, before each block")
+	flags.StringVar(&o.Cleanup, "cleanup", "", "command for a shell, after each block")
+	flags.IntVar(&o.Repeats, "repeats", 3, "how often each is tried; more make the intervals smaller")
+	flags.DurationVar(&o.Block, "block", 15*time.Second, "how long each is tried, unless the backup ends before")
+	flags.DurationVar(&o.Settle, "settle", 3*time.Second, "how long the site must be calm before")
+	flags.DurationVar(&o.LimitTime, "limit-time", 30*time.Minute, "when to end at the latest, with what there is")
+	flags.DurationVar(&o.AbortAbove, "abort-above", 2*time.Second, "p95 of the last five seconds at which to stop at once")
+	flags.Uint64Var(&o.Seed, "seed", 0, "for the order of the blocks and the times of the requests (default: a random one)")
+	flags.StringSliceVar(&o.Skip, "skip", nil, "remedies that are not tried, such as nice,cpu_weight")
+	flags.StringVarP(&html, "output", "o", "", "write a page with a picture to this file")
+	flags.BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// tellExperiment prints a report.
+func tellExperiment(s streams, report experiment.Report, html string, asJSON bool) error {
+	if html != "" {
+		if err := writeFile(html, func(w io.Writer) error { return picture.Write(w, report) }); err != nil {
+			return fmt.Errorf("write the page: %w", err)
+		}
+	}
+	var err error
+	if asJSON {
+		err = json.NewEncoder(s.out).Encode(report)
+	} else {
+		_, err = fmt.Fprint(s.out, report.Text())
+	}
+	if err != nil {
+		return err
+	}
+	if report.State != experiment.Done {
+		_, _ = fmt.Fprintln(s.err, "culprit: the experiment is not complete:", strings.TrimSuffix(report.Stopped, "."))
+		return errSaid
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package experiment
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// ratio is an interval around a value.
+func ratio(v float64) Interval { return Interval{v, v * 0.9, v * 1.1} }
+
+// arm has a p95 so many times the baseline's, beside a plain backup with 10
+// times.
+func arm(id string, class Class, yields bool, over float64) Arm {
+	return Arm{
+		ID: id, Class: class, Yields: yields, Blocks: 3, SlowdownBy: "bytes", Slowdown: ratio(2),
+		OverBaseline: Effects{P95: ratio(over)}, OverPlain: Effects{P95: ratio(over / 10)},
+	}
+}
+
+// world is an experiment with remedies; the host tells the signals.
+func world(baseline, plain Signals, remedies ...Arm) []Arm {
+	b, p := arm(Baseline, "", false, 1), arm(Without, "", false, 10)
+	b.Signals, p.Signals = baseline, plain
+	return append([]Arm{b, p}, remedies...)
+}
+
+var (
+	niceHelps, niceFails       = arm("nice", CPU, true, 1.2), arm("nice", CPU, true, 9)
+	ioniceHelps, ioniceFails   = arm("ionice", Disk, true, 1.2), arm("ionice", Disk, true, 9)
+	ioHelps, ioFails           = arm("io_limit_4", Disk, false, 1.2), arm("io_limit_4", Disk, false, 9)
+	cpuHelps, cpuFails         = arm("cpu_limit_4", CPU, false, 1.2), arm("cpu_limit_4", CPU, false, 9)
+	networkHelps, networkFails = arm("bandwidth_4", Network, false, 1.2), arm("bandwidth_4", Network, false, 9)
+
+	silent     = Signals{}
+	calm       = Signals{CPUPressure: new(0.05), IOPressure: new(0.02), DiskBusy: new(0.1), NetworkBPS: new(1e6)}
+	cpuShort   = Signals{CPUPressure: new(0.6), IOPressure: new(0.02), DiskBusy: new(0.1), NetworkBPS: new(1e6)}
+	diskShort  = Signals{CPUPressure: new(0.06), IOPressure: new(0.7), DiskBusy: new(0.95), NetworkBPS: new(1e6)}
+	linkFilled = Signals{CPUPressure: new(0.06), IOPressure: new(0.02), DiskBusy: new(0.15), NetworkBPS: new(6e6)}
+	allShort   = Signals{CPUPressure: new(0.6), IOPressure: new(0.7), DiskBusy: new(0.95), NetworkBPS: new(6e6)}
+)
+
+// stopped is an arm with which the backup hardly moved.
+func stopped(a Arm) Arm {
+	a.Slowdown = ratio(1000)
+	return a
+}
+
+func TestHypothesis(t *testing.T) {
+	tests := []struct {
+		name string
+		arms []Arm
+		want Hypothesis
+	}{
+		{"yielding the CPU helps", world(silent, silent, niceHelps), ByCPU},
+		{"yielding the CPU helps, as limits do", world(silent, silent, niceHelps, cpuHelps, ioHelps, networkHelps, ioniceFails), ByCPU},
+		{"yielding the disk helps", world(silent, silent, niceFails, ioniceHelps, cpuHelps, ioHelps), ByDisk},
+		{"an I/O limit helps and the CPU is no matter", world(silent, silent, niceFails, cpuFails, ioHelps), ByDisk},
+		{"a CPU limit helps only as it slows the reading", world(silent, silent, niceFails, cpuHelps, ioHelps), ByDisk},
+		{"an I/O limit helps where nothing else can be tried", world(silent, silent, ioHelps), ByDisk},
+		{"only the limit of bandwidth helps", world(silent, silent, niceFails, ioFails, networkHelps), ByNetwork},
+		{"the limit of bandwidth and that of I/O help, and the link fills", world(calm, linkFilled, niceFails, ioHelps, networkHelps), ByNetwork},
+		{"the limit of bandwidth and that of I/O help, and the disk is busy", world(calm, diskShort, niceFails, ioHelps, networkHelps), ByDisk},
+		{"both limits help, and the host tells nothing", world(silent, silent, niceFails, ioHelps, networkHelps), Undecided},
+		{"both limits help, and the host tells both", world(calm, allShort, niceFails, ioHelps, networkHelps), Undecided},
+		{"both limits help, and the host tells neither", world(calm, calm, niceFails, ioHelps, networkHelps), Undecided},
+		{"limits alone, and tasks wait for the CPU", world(calm, cpuShort, cpuHelps, ioHelps), ByCPU},
+		{"limits alone, and the CPU's fails", world(silent, silent, cpuFails, ioHelps), ByDisk},
+		{"a single limit helps, but the host shows otherwise", world(calm, cpuShort, ioHelps), Undecided},
+		{"both yieldings help, and the host tells which", world(calm, diskShort, niceHelps, ioniceHelps), ByDisk},
+		{"both yieldings help, and the host tells nothing", world(silent, silent, niceHelps, ioniceHelps), Undecided},
+		{"yielding the disk is not heeded, and limiting it helps", world(calm, diskShort, niceFails, ioniceFails, cpuHelps, ioHelps, networkFails), ByDisk},
+		{"what hardly moves tells nothing", world(silent, silent, stopped(cpuHelps), ioHelps), ByDisk},
+		{"all stop the backup", world(silent, silent, stopped(cpuHelps), stopped(ioHelps)), Undecided},
+		{"nothing helps", world(calm, diskShort, niceFails, ioFails, cpuFails, networkFails), Undecided},
+		{"nothing was tried", world(calm, diskShort), Undecided},
+		{"an arm without blocks does not count", world(silent, silent, Arm{ID: "nice", Class: CPU, Yields: true}, ioHelps), ByDisk},
+		{"the plain backup is missing", []Arm{arm(Baseline, "", false, 1)}, Undecided},
+		{"the baseline is missing", []Arm{arm(Without, "", false, 10)}, Undecided},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := Decide(tt.arms)
+			require.Equal(t, tt.want, d.Hypothesis, d.Reasons)
+			require.NotEmpty(t, d.Reasons)
+			require.NotEmpty(t, d.Why)
+			require.NotEmpty(t, d.Hypothesis.Phrase())
+		})
+	}
+}
+
+func TestWithoutHarmNothingIsDecided(t *testing.T) {
+	tests := []struct {
+		name string
+		harm Interval
+		want Hypothesis
+	}{
+		{"no harm", Interval{1.05, 0.9, 1.3}, None},
+		{"faster", Interval{0.7, 0.5, 0.9}, None},
+		{"no harm on the whole, but in a block", Interval{1.1, 0.9, 4}, Undecided},
+		{"harm on the whole, but not in a block", Interval{3, 1.1, 4}, Undecided},
+		{"harm", Interval{1.4, 1.2, 2}, ByCPU},
+	}
+	for _, tt := range tests {
+		arms := world(silent, silent, arm("nice", CPU, true, 1.01))
+		arms[1].OverBaseline.P95 = tt.harm
+		d := Decide(arms)
+		require.Equal(t, tt.want, d.Hypothesis, tt.name)
+		require.Equal(t, tt.want == ByCPU, d.Remedy != "", tt.name)
+	}
+}
+
+func TestRemedyToTake(t *testing.T) {
+	slow := func(id string, over Interval, slowdown float64) Arm {
+		return Arm{ID: id, Class: CPU, Yields: true, Blocks: 3, SlowdownBy: "bytes", OverBaseline: Effects{P95: over}, OverPlain: Effects{P95: ratio(0.1)}, Slowdown: ratio(slowdown)}
+	}
+	once := slow("once", ratio(1), 1)
+	once.Blocks = 1
+	tests := []struct {
+		name     string
+		remedies []Arm
+		want     string
+		sure     bool
+	}{
+		{"the least slowdown of those that restore", []Arm{slow("a", ratio(1), 4), slow("b", ratio(1.3), 2), slow("c", ratio(5), 1)}, "b", true},
+		{"of those alike the lower p95", []Arm{slow("a", ratio(1.3), 2), slow("b", ratio(1.1), 2.05)}, "b", true},
+		{"of a tie the first", []Arm{slow("a", ratio(1.2), 2), slow("b", ratio(1.2), 2)}, "a", true},
+		{"the whole interval counts", []Arm{slow("a", Interval{1.2, 1, 3}, 1), slow("b", ratio(1.2), 3)}, "b", true},
+		{"unsure if none is sure", []Arm{slow("a", Interval{1.2, 1, 3}, 2), slow("b", Interval{1.4, 1, 2}, 1)}, "b", false},
+		{"one block is not sure", []Arm{once}, "once", false},
+		{"one that stops the backup is none", []Arm{slow("a", ratio(1), 1000), slow("b", ratio(1.3), 20)}, "b", true},
+		{"none restores", []Arm{slow("a", ratio(2), 1), slow("b", ratio(3), 1)}, "", false},
+		{"none was tried", nil, "", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := Decide(world(silent, silent, tt.remedies...))
+			require.Equal(t, tt.want, d.Remedy)
+			require.Equal(t, tt.sure, d.Sure)
+			if tt.want == "" {
+				require.Contains(t, d.Why, "no remedy that was tried brings p95 back to 1.5 times the baseline")
+			}
+			if tt.name == "none restores" {
+				require.True(t, strings.HasSuffix(d.Why, "what comes closest is a, with 2.00 (1.80 to 2.20) times"), d.Why)
+			}
+		})
+	}
+}

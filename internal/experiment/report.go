@@ -1,0 +1,209 @@
+package experiment
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// State says how an experiment ended.
+type State string
+
+// The states.
+const (
+	Done      State = "done"
+	Aborted   State = "aborted"     // the site became too slow
+	OutOfTime State = "out_of_time" // its time was over
+)
+
+// Report is all that an experiment came to. It is encoded as JSON as it is.
+type Report struct {
+	Web      string    `json:"web"`
+	Command  []string  `json:"command"`
+	Rate     float64   `json:"rate"` // requests per second that were sent
+	Live     bool      `json:"live"` // others sent requests, too
+	Seed     uint64    `json:"seed"`
+	Device   string    `json:"device,omitempty"` // below the backup's data
+	State    State     `json:"state"`
+	Stopped  string    `json:"stopped,omitempty"` // why it is not done
+	Decision Decision  `json:"decision"`
+	Arms     []Arm     `json:"arms"`
+	Missing  []Missing `json:"left_out"`
+	Blocks   []Block   `json:"blocks"`
+	Notes    []string  `json:"notes,omitempty"`
+}
+
+// few is a number of requests below which a p95 rests on one or two of them.
+const few = 40
+
+// Sum fills in what follows from the blocks: the arms that were measured, from
+// the remedies that were tried with what to type for each, and the decision.
+func (r Report) Sum(remedies []Remedy, commands map[string]string, intn func(n int) int) Report {
+	arm := func(id string) Arm { return Estimate(id, r.Blocks, intn) }
+	baseline, plain := arm(Baseline), arm(Without)
+	baseline.Title, plain.Title, plain.Command = "no backup", "the backup as it is", ShellLine(r.Command)
+	r.Arms = []Arm{baseline, plain}
+	for _, remedy := range remedies {
+		a := arm(remedy.ID)
+		if a.Blocks > 0 {
+			a.Title, a.Class, a.Yields, a.Command = remedy.Title, remedy.Class, remedy.Yields, commands[remedy.ID]
+			r.Arms = append(r.Arms, a)
+		}
+	}
+	r.Decision = Decide(r.Arms)
+	if r.State != Done {
+		r.Decision.Sure = false
+		r.Decision.Reasons = append(r.Decision.Reasons, "the experiment is not complete: "+r.Stopped)
+	}
+	thin, failed := 0, 0
+	for _, b := range r.Blocks {
+		if b.Requests < few {
+			thin++
+		}
+		if b.Failed*20 > b.Requests {
+			failed++
+		}
+	}
+	if thin > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d of %d blocks had fewer than %d requests, so that their p95 rests on one or two of them: raise --rate or --block", thin, len(r.Blocks), few))
+	}
+	if unsteady := spread(of(r.Blocks, Baseline)); unsteady >= restless {
+		r.Notes = append(r.Notes, fmt.Sprintf("without a backup the p95 of one block is %s times that of another: something else troubles the site, and the figures are not good; end it and repeat", short(unsteady)))
+	}
+	if failed > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("in %d of %d blocks more than one request in twenty failed", failed, len(r.Blocks)))
+	}
+	return r
+}
+
+// restless is a spread of the baseline from which on it is told.
+const restless = 2
+
+// spread is how many times the largest p95 is the smallest.
+func spread(blocks []Block) float64 {
+	if len(blocks) == 0 {
+		return 1
+	}
+	byP95 := func(a, b Block) int { return cmp.Compare(a.P95, b.P95) }
+	return slices.MaxFunc(blocks, byP95).P95 / slices.MinFunc(blocks, byP95).P95
+}
+
+// Recommended is the arm to take; ok is false if there is none.
+func (r Report) Recommended() (a Arm, ok bool) {
+	if r.Decision.Remedy == "" {
+		return Arm{}, false
+	}
+	return find(r.Arms, r.Decision.Remedy)
+}
+
+// Text is the report for a person at a terminal.
+func (r Report) Text() string {
+	var b strings.Builder
+	b.WriteString(aligned(r.table()))
+	if len(r.Missing) > 0 {
+		b.WriteString("\nNot tried:\n")
+	}
+	for _, m := range r.Missing {
+		fmt.Fprintf(&b, "  %s: %s.\n", m.ID, m.Why)
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(&b, "\nCAREFUL  %s.\n", n)
+	}
+	fmt.Fprintf(&b, "\nHYPOTHESIS  %s\n", r.Decision.Hypothesis.Phrase())
+	for _, reason := range r.Decision.Reasons {
+		fmt.Fprintf(&b, "  - %s.\n", reason)
+	}
+	fmt.Fprintf(&b, "\nREMEDY  %s\n", r.remedyLine())
+	if a, ok := r.Recommended(); ok {
+		fmt.Fprintf(&b, "  $ %s\n", a.Command)
+	}
+	fmt.Fprintf(&b, "  %s.\n", r.Decision.Why)
+	return b.String()
+}
+
+// table is a row for each arm.
+func (r Report) table() [][]string {
+	rows := [][]string{{"", "p50 ms", "p95 ms", "p99 ms", "p95 over baseline", "backup's time"}}
+	for _, a := range r.Arms {
+		if a.Blocks == 0 {
+			continue
+		}
+		over, slowdown := told(a.OverBaseline.P95), told(a.Slowdown)
+		switch a.ID {
+		case Baseline:
+			over, slowdown = "1", ""
+		case Without:
+			slowdown = "1"
+		default:
+			if a.Stalled() {
+				slowdown = "hardly moves"
+			}
+		}
+		rows = append(rows, []string{mark(a, r) + a.ID, short(a.P50), short(a.P95), short(a.P99), over, slowdown})
+	}
+	return rows
+}
+
+// aligned writes rows in columns, to the right but for the first.
+func aligned(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, cells := range rows {
+		for i, cell := range cells {
+			widths[i] = max(widths[i], len(cell))
+		}
+	}
+	var b strings.Builder
+	for _, cells := range rows {
+		padded := []string{fmt.Sprintf("%-*s", widths[0], cells[0])}
+		for i, cell := range cells[1:] {
+			padded = append(padded, fmt.Sprintf("%*s", widths[i+1], cell))
+		}
+		b.WriteString(strings.TrimRight(strings.Join(padded, "  "), " ") + "\n")
+	}
+	return b.String()
+}
+
+func (r Report) remedyLine() string {
+	if a, ok := r.Recommended(); ok {
+		return a.Title
+	}
+	return "none"
+}
+
+// mark points at the arm to take.
+func mark(a Arm, r Report) string {
+	if a.ID == r.Decision.Remedy {
+		return "> "
+	}
+	return "  "
+}
+
+// Phrase is the hypothesis as a sentence.
+func (h Hypothesis) Phrase() string {
+	switch h {
+	case ByCPU:
+		return "cpu: the backup takes CPU time that the site needs"
+	case ByDisk:
+		return "disk: the backup keeps the disk busy that the site needs"
+	case ByNetwork:
+		return "network: the backup fills the link that the site needs"
+	case None:
+		return "none: the backup does not slow the site"
+	default:
+		return "undecided"
+	}
+}
+
+// ShellLine quotes a command line for a shell.
+func ShellLine(argv []string) string {
+	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%"
+	words := make([]string, len(argv))
+	for i, arg := range argv {
+		words[i] = arg
+		if arg == "" || strings.Trim(arg, safe) != "" {
+			words[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}

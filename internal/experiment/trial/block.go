@@ -1,0 +1,144 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/otel-culprit/culprit/internal/experiment"
+	"github.com/otel-culprit/culprit/internal/stage"
+)
+
+// shortest is how long a block is measured at least, even if the backup ends
+// before.
+const shortest = time.Second
+
+// block plays one block. What fails with a remedy only is left out.
+func (t *trial) block(ctx context.Context, arm string, repeat int) error {
+	if err := stage.Evict(t.Data...); err != nil {
+		return fmt.Errorf("--data: %w", err)
+	}
+	if err := t.prepared(ctx, t.Prepare); err != nil {
+		return fmt.Errorf("--prepare: %w", err)
+	}
+	calm, err := t.awaitCalm(ctx)
+	if err != nil {
+		return err
+	}
+	if !calm {
+		t.restless++
+	}
+	b, failure, err := t.measure(ctx, arm)
+	b.Repeat = repeat
+	if b.Lasted > 0 {
+		t.blocks = append(t.blocks, b.Sum())
+	}
+	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTime)
+	defer cancel()
+	if failed := t.prepared(cleaning, t.Cleanup); failed != nil {
+		err = errors.Join(err, fmt.Errorf("--cleanup: %w", failed))
+	}
+	if err != nil {
+		return err
+	}
+	if failure != nil {
+		return t.unfit(arm, failure)
+	}
+	last := t.blocks[len(t.blocks)-1]
+	t.Say("%2d/%d  %-16s p50 %6.1f  p95 %6.1f  p99 %6.1f ms", repeat+1, t.Repeats, arm, last.P50, last.P95, last.P99)
+	return nil
+}
+
+// unfit leaves out the remedy with which the backup fails. If it fails without
+// any, there is nothing to try.
+func (t *trial) unfit(arm string, failure error) error {
+	i := slices.IndexFunc(t.remedies, func(r experiment.Remedy) bool { return r.ID == arm })
+	if i < 0 {
+		return failure
+	}
+	t.Say("  left out: %s: %v", arm, failure)
+	t.leaveOut(t.remedies[i], failure.Error())
+	return nil
+}
+
+// measure runs the backup and measures the site beside it. failure is how the
+// backup failed; err is what ends the experiment.
+func (t *trial) measure(ctx context.Context, arm string) (b experiment.Block, failure, err error) {
+	before := t.gauge.read()
+	from := before.at
+	var j *job
+	if arm != experiment.Baseline {
+		if j, failure = startJob(t.wrapped(arm)); failure != nil {
+			return b, failure, nil
+		}
+		defer func() { err = errors.Join(err, j.stop()) }()
+		if failed := t.stage.Adopt(j.pid()); failed != nil && !j.ended() {
+			return b, nil, failed
+		}
+	}
+	err = t.during(ctx, arm, j)
+	b = experiment.Block{Arm: arm, At: from.Sub(t.began)}
+	until := time.Now()
+	if j != nil {
+		b.Backup = j.work()
+		if b.Backup.Ended {
+			failure = j.failure()
+			ended := from.Add(time.Duration(b.Backup.Seconds * float64(time.Second)))
+			until = later(ended, earlier(until, from.Add(shortest)))
+		}
+	}
+	b.Lasted = until.Sub(from)
+	b.Took, b.Failed = t.load.Took(from, until)
+	b.Signals = before.until(t.gauge.read())
+	if len(b.Took) == 0 {
+		b.Lasted = 0 // nobody came: there is nothing to tell
+		if err == nil {
+			err = fmt.Errorf("no request was planned in a block of %v: raise --rate or --block", t.Block)
+		}
+	}
+	return b, failure, err
+}
+
+// during waits until the block is over: after its time, or when the backup ended.
+func (t *trial) during(ctx context.Context, arm string, j *job) error {
+	end := time.Now().Add(t.Block)
+	least := time.Now().Add(shortest)
+	for now := time.Now(); now.Before(end); now = time.Now() {
+		if j != nil && now.After(least) && j.ended() {
+			return nil
+		}
+		if err := sleep(ctx, min(looking, time.Until(end))); err != nil {
+			return err
+		}
+		if err := t.look(time.Now(), arm); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepared runs a command of the user's, if there is one.
+func (t *trial) prepared(ctx context.Context, line string) error {
+	if line == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	defer cancel()
+	return runCommand(ctx, line)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,25 @@
+package trial
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+
+	"github.com/otel-culprit/culprit/internal/lab"
+)
+
+// TestMain lets the test binary also be the lab's site, a process of its own:
+// ADDRESS and a directory follow "lab-site".
+func TestMain(m *testing.M) {
+	if len(os.Args) != 4 || os.Args[1] != "lab-site" {
+		os.Exit(m.Run())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if err := lab.Site(ctx, lab.SiteConfig{Addr: os.Args[2], Dir: os.Args[3]}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+}

@@ -1,0 +1,73 @@
+package trial
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/otel-culprit/culprit/internal/catalog"
+	"github.com/otel-culprit/culprit/internal/experiment"
+)
+
+// Options say what to try, and within which bounds.
+type Options struct {
+	Web     string   // URL of the site
+	Paths   []string // that are asked for; the URL's own if empty
+	Owned   string   // host of Web, if that is not on the loopback interface
+	Rate    float64  // requests per second; zero for a light probe beside live traffic
+	Command []string // the backup
+	Data    []string // directories that it reads: their device is limited, and their files are not in memory when a block begins
+	Prepare string   // for a shell, before each block
+	Cleanup string   // for a shell, after each block
+
+	Repeats    int
+	Block      time.Duration // at most
+	Settle     time.Duration // of calm before a block
+	LimitTime  time.Duration // of all
+	AbortAbove time.Duration // p95 of the last seconds
+	Seed       uint64
+	Skip       []string // IDs of remedies
+
+	Base    string // where what was made is written down; that of the lab if empty
+	Catalog *catalog.Catalog
+	Say     func(format string, args ...any) // progress, a line each
+}
+
+const (
+	// probing is the rate in requests per second beside live traffic.
+	probing = 5
+	// calming is how long a block waits for calm, beyond Settle.
+	calming = 30 * time.Second
+	// commandTime is how long a command that prepares or cleans up may take.
+	commandTime = time.Minute
+)
+
+// Check names the first option that is wrong.
+func (o Options) Check() error {
+	switch {
+	case len(o.Command) == 0:
+		return errors.New("the backup's command must follow --")
+	case o.Rate < 0 || o.Rate > 5000:
+		return fmt.Errorf("--rate must be from 0, for live traffic, to 5000 requests per second, not %g", o.Rate)
+	case o.Repeats < 2 || o.Repeats > 50:
+		return fmt.Errorf("--repeats must be from 2 to 50, not %d: one block alone says nothing about chance", o.Repeats)
+	case o.Block < shortest || o.Block > 10*time.Minute:
+		return fmt.Errorf("--block must be from %v to 10m, not %v", shortest, o.Block)
+	case o.Settle < 500*time.Millisecond || o.Settle > time.Minute:
+		return fmt.Errorf("--settle must be from 500ms to 1m, not %v", o.Settle)
+	case o.AbortAbove <= 0:
+		return fmt.Errorf("--abort-above must be positive, not %v", o.AbortAbove)
+	case o.LimitTime <= 0 || o.LimitTime > 12*time.Hour:
+		return fmt.Errorf("--limit-time must be up to 12h, not %v", o.LimitTime)
+	}
+	return nil
+}
+
+// times are those of the parts.
+func (o Options) times() experiment.Times {
+	t := experiment.Times{Block: o.Block, Settle: o.Settle, Calm: o.Settle + calming, Stop: 2 * patience}
+	if o.Prepare != "" || o.Cleanup != "" {
+		t.Command = commandTime
+	}
+	return t
+}

@@ -1,0 +1,253 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/otel-culprit/culprit/internal/experiment"
+	"github.com/otel-culprit/culprit/internal/lab"
+	"github.com/otel-culprit/culprit/internal/stage"
+)
+
+// trial is an experiment that goes on.
+type trial struct {
+	Options
+	load     *lab.Load
+	gauge    gauge
+	stage    *stage.Stage
+	device   device
+	command  experiment.Command
+	remedies []experiment.Remedy
+	missing  []experiment.Missing
+	limiters map[string]limiter // by ID of the remedy, as the next two
+	argv     map[string][]string
+	typed    map[string]string // what a person would type
+	way      experiment.Way
+	random   *rand.Rand
+	began    time.Time
+	blocks   []experiment.Block
+	restless int // blocks before which the site did not become calm
+}
+
+var errTime = errors.New("the time of --limit-time is over")
+
+// Run plays an experiment. It is an error if it could not be played, or ctx
+// ended; one that was aborted or ran out of time is reported with what it has.
+func Run(ctx context.Context, o Options) (report experiment.Report, err error) {
+	if err = o.Check(); err != nil {
+		return report, err
+	}
+	load, err := lab.NewVisitors(lab.Visitors{URL: o.Web, Paths: o.Paths, Seed: o.Seed, Owned: o.Owned})
+	if err != nil {
+		return report, err
+	}
+	made, err := stage.New(stage.Options{Base: o.Base}) //nolint:contextcheck // it bounds its time itself
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, made.Close()) }() //nolint:contextcheck // what was made is undone after ctx ended, too
+	t := &trial{
+		Options: o, load: load, stage: made, began: time.Now(),
+		command:  experiment.Parse(o.Command, o.Catalog),
+		limiters: map[string]limiter{}, typed: map[string]string{}, way: groupsWay(), argv: map[string][]string{experiment.Without: o.Command},
+		random: rand.New(rand.NewPCG(o.Seed, o.Seed+1)), //nolint:gosec // the order must be the same each time
+	}
+	var host experiment.Host
+	host, t.device = probe(ctx, o, t.command, stage.Probe()) //nolint:contextcheck // it bounds its time itself
+	if t.gauge, err = newGauge(t.device.number); err != nil {
+		return report, fmt.Errorf("read what the host does: %w", err)
+	}
+	t.remedies, t.missing = experiment.Remedies(host, t.command)
+	if err = t.skip(); err != nil {
+		return report, err
+	}
+	if err = t.announce(); err != nil {
+		return report, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.LimitTime, errTime)
+	defer cancel()
+	state, stopped, err := t.underLoad(ctx)
+	if err != nil {
+		return report, err
+	}
+	return t.report(state, stopped), nil
+}
+
+// skip leaves out what the user does not want to be tried.
+func (t *trial) skip() error {
+	for _, id := range t.Skip {
+		i := slices.IndexFunc(t.remedies, func(r experiment.Remedy) bool { return r.ID == id })
+		switch {
+		case i >= 0:
+			t.leaveOut(t.remedies[i], "it was to be skipped (--skip)")
+		case !slices.ContainsFunc(t.missing, func(m experiment.Missing) bool { return m.ID == id }):
+			return fmt.Errorf("--skip: there is no remedy %q; there are %s", id, strings.Join(t.ids(), ", "))
+		}
+	}
+	return nil
+}
+
+func (t *trial) ids() []string {
+	var ids []string
+	for _, r := range t.remedies {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+// leaveOut drops a remedy, with the blocks that it had.
+func (t *trial) leaveOut(r experiment.Remedy, why string) {
+	t.missing = append(t.missing, experiment.Missing{ID: r.ID, Title: r.Title, Why: why})
+	t.remedies = slices.DeleteFunc(t.remedies, func(other experiment.Remedy) bool { return other.ID == r.ID })
+	t.blocks = slices.DeleteFunc(t.blocks, func(b experiment.Block) bool { return b.Arm == r.ID })
+}
+
+// announce says what will be done and how long it takes.
+func (t *trial) announce() error {
+	usual, most := t.times().Expected(len(t.remedies)+2, t.Repeats)
+	if usual > t.LimitTime {
+		return fmt.Errorf("%d arms with %d repeats take %v, more than --limit-time, %v: raise that, or lower --repeats or --block, or --skip some of %s",
+			len(t.remedies)+2, t.Repeats, usual, t.LimitTime, strings.Join(t.ids(), ", "))
+	}
+	t.Say("The backup: %s", experiment.ShellLine(t.Command))
+	for _, r := range t.remedies {
+		t.Say("  will be tried: %s, %s", r.ID, r.Title)
+	}
+	for _, m := range t.missing {
+		t.Say("  not tried: %s: %s", m.ID, m.Why)
+	}
+	t.Say("%d arms, %d repeats, blocks of %v: about %v, at most %v. Seed %d.", len(t.remedies)+2, t.Repeats, t.Block, usual.Round(time.Second), min(most, t.LimitTime).Round(time.Second), t.Seed)
+	return nil
+}
+
+// underLoad plays all blocks while the load runs.
+func (t *trial) underLoad(ctx context.Context) (state experiment.State, stopped string, err error) {
+	visiting, leave := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		t.load.Run(visiting)
+	}()
+	defer func() {
+		leave()
+		<-done
+	}()
+	t.load.SetRate(visiting, t.rate())
+	err = t.answers(ctx)
+	if err == nil {
+		err = t.play(ctx)
+	}
+	var slow *tooSlowError
+	switch {
+	case err == nil:
+		return experiment.Done, "", nil
+	case errors.As(err, &slow):
+		t.Say("STOPPED: %v", slow)
+		return experiment.Aborted, slow.Error(), nil
+	case errors.Is(err, errTime) && len(t.blocks) > 0:
+		t.Say("STOPPED: %v", err)
+		return experiment.OutOfTime, errTime.Error(), nil
+	default:
+		return "", "", err
+	}
+}
+
+func (t *trial) rate() float64 {
+	if t.Rate == 0 {
+		return probing
+	}
+	return t.Rate
+}
+
+// answers makes sure that there is a site before anything is done to it.
+func (t *trial) answers(ctx context.Context) error {
+	began := time.Now()
+	if err := sleep(ctx, t.Settle); err != nil {
+		return err
+	}
+	for {
+		took, failed := t.load.Took(began, time.Now().Add(-looking))
+		switch {
+		case failed > len(took)/2:
+			return fmt.Errorf("%d of %d requests to %s failed: the site must answer with status 200; name other pages with --path", failed, len(took), t.Web)
+		case len(took) >= 5:
+			return nil
+		}
+		if err := sleep(ctx, looking); err != nil {
+			return err
+		}
+	}
+}
+
+// play plays the blocks in order.
+func (t *trial) play(ctx context.Context) error {
+	for repeat, arms := range experiment.Order(t.ids(), t.Repeats, t.random.IntN) {
+		for _, arm := range arms {
+			if arm != experiment.Baseline && arm != experiment.Without && !slices.Contains(t.ids(), arm) {
+				continue // left out meanwhile
+			}
+			if err := t.block(ctx, arm, repeat); err != nil {
+				return err
+			}
+			if repeat == 0 && arm == experiment.Without {
+				if err := t.derive(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// derive makes what depends on how much the plain backup uses.
+func (t *trial) derive() error {
+	plain := experiment.UseOf(t.blocks)
+	for _, r := range slices.Clone(t.remedies) {
+		argv, why := r.Argv(t.command, plain)
+		var limits experiment.Limits
+		if r.Group != nil && why == "" {
+			limits, why = r.Group(plain)
+		}
+		if why != "" {
+			t.Say("  not tried: %s: %s", r.ID, why)
+			t.leaveOut(r, why)
+			continue
+		}
+		t.argv[r.ID], t.typed[r.ID] = argv, experiment.ShellLine(argv)
+		if r.Group == nil {
+			continue
+		}
+		t.typed[r.ID] = limits.Typed(t.way, t.device.number, argv)
+		group, err := t.stage.Group(strings.ReplaceAll(r.ID, "_", "-"), groupLimits(limits, t.device.number))
+		if err != nil {
+			return fmt.Errorf("make the control group for %s: %w", r.ID, err)
+		}
+		t.limiters[r.ID] = group
+	}
+	return nil
+}
+
+// report sums up.
+func (t *trial) report(state experiment.State, stopped string) experiment.Report {
+	r := experiment.Report{
+		Web: t.Web, Command: t.Command, Rate: t.rate(), Live: t.Rate == 0, Seed: t.Seed, Device: t.device.name,
+		State: state, Stopped: stopped, Missing: t.missing, Blocks: t.blocks,
+	}
+	if t.restless > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("before %d of %d blocks the site did not become as calm as in the baseline: something else troubles it", t.restless, len(t.blocks)))
+	}
+	return r.Sum(t.remedies, t.typed, t.random.IntN)
+}
+
+// wrapped is the whole command of an arm.
+func (t *trial) wrapped(id string) []string {
+	if l, ok := t.limiters[id]; ok {
+		return l.Wrap(t.argv[id])
+	}
+	return t.argv[id]
+}

@@ -1,0 +1,275 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otel-culprit/culprit/internal/catalog/files"
+	"github.com/otel-culprit/culprit/internal/experiment"
+)
+
+// options are those of a short experiment; what it says goes to the test's log.
+func options(t *testing.T, web string, command ...string) Options {
+	t.Helper()
+	known, err := files.Default()
+	require.NoError(t, err)
+	// Others must not write where runs are kept.
+	base := filepath.Join(t.TempDir(), "lab")
+	require.NoError(t, os.Mkdir(base, 0o700))
+	return Options{
+		Web: web, Command: command, Rate: 100, Repeats: 2, Block: time.Second, Settle: 500 * time.Millisecond,
+		LimitTime: time.Minute, AbortAbove: 20 * time.Second, Seed: 7, Catalog: known, Base: base, Say: t.Logf,
+	}
+}
+
+// slowed is a site that takes so long while a file is there.
+func slowed(t *testing.T, file string, by time.Duration) string {
+	t.Helper()
+	site := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		takes := time.Millisecond
+		if _, err := os.Stat(file); err == nil {
+			takes = by
+		}
+		select {
+		case <-time.After(takes):
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(site.Close)
+	return site.URL
+}
+
+// nothingLeft wants that no run is written down any more.
+func nothingLeft(t *testing.T, o Options) {
+	t.Helper()
+	runs, err := os.ReadDir(o.Base)
+	require.NoError(t, err)
+	require.Empty(t, runs)
+}
+
+// all remedies, to be skipped.
+var all = []string{"nice", "autogroup", "cpu_weight", "cpu_limit_4", "io_limit_4", "io_limit_16"}
+
+func TestOnlyOwnSitesAreLoaded(t *testing.T) {
+	o := options(t, "http://192.0.2.1/", "true")
+	_, err := Run(t.Context(), o)
+	require.ErrorContains(t, err, `http://192.0.2.1/ is not on the loopback interface: if it is a test server of your own, name its host, "192.0.2.1"`)
+	o.Owned = "192.0.2.2"
+	_, err = Run(t.Context(), o)
+	require.ErrorContains(t, err, "they must be the same")
+	nothingLeft(t, o)
+}
+
+func TestWrongOptionsNameTheirKey(t *testing.T) {
+	tests := map[string]func(*Options){
+		"must follow --":     func(o *Options) { o.Command = nil },
+		"--rate must be":     func(o *Options) { o.Rate = -1 },
+		"--repeats must be":  func(o *Options) { o.Repeats = 1 },
+		"--block must be":    func(o *Options) { o.Block = time.Millisecond },
+		"--settle must be":   func(o *Options) { o.Settle = 0 },
+		"--abort-above must": func(o *Options) { o.AbortAbove = 0 },
+		"--limit-time must":  func(o *Options) { o.LimitTime = 0 },
+	}
+	for want, spoil := range tests {
+		o := options(t, "http://127.0.0.1/", "true")
+		spoil(&o)
+		require.ErrorContains(t, o.Check(), want)
+		_, err := Run(t.Context(), o)
+		require.ErrorContains(t, err, want)
+	}
+	o := options(t, "http://127.0.0.1/", "true")
+	o.Skip = []string{"prayer"}
+	_, err := Run(t.Context(), o)
+	require.ErrorContains(t, err, `--skip: there is no remedy "prayer"; there are `)
+	o.Skip, o.LimitTime = nil, time.Second
+	_, err = Run(t.Context(), o)
+	require.ErrorContains(t, err, "more than --limit-time, 1s: raise that, or lower --repeats or --block")
+	nothingLeft(t, o)
+}
+
+func TestItStopsAtOnceWhenTheSiteIsTooSlow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	runs, cleaned := filepath.Join(dir, "runs"), filepath.Join(dir, "cleaned")
+	o := options(t, slowed(t, runs, 30*time.Second), "sh", "-c", "echo $$ >"+runs+"; while :; do sleep 1; done")
+	o.AbortAbove, o.Cleanup, o.Skip = 500*time.Millisecond, "rm -f "+runs+"; date >"+cleaned, all
+	o.Block = 3 * time.Second
+	r, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.Equal(t, experiment.Aborted, r.State)
+	require.Contains(t, r.Stopped, `in "plain", above the bound of 500ms (--abort-above)`)
+	require.False(t, r.Decision.Sure)
+	require.Len(t, r.Blocks, 2, "the one that was stopped is told")
+	require.Less(t, r.Blocks[1].Seconds, 2.5, "it was stopped before its time")
+	require.FileExists(t, cleaned, "what cleans up is run all the same")
+	nothingLeft(t, o)
+}
+
+func TestAnInterruptEndsTheBackup(t *testing.T) {
+	t.Parallel()
+	pid := filepath.Join(t.TempDir(), "pid")
+	o := options(t, slowed(t, "/none", 0), "sh", "-c", "echo $$ >"+pid+".new; mv "+pid+".new "+pid+"; sleep 100")
+	o.Skip = all
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := Run(ctx, o)
+		done <- err
+	}()
+	soon(t, "the backup runs", func() bool {
+		_, err := os.Stat(pid)
+		return err == nil
+	})
+	text, err := os.ReadFile(pid)
+	require.NoError(t, err)
+	session, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	require.NoError(t, err)
+	interrupted := errors.New("interrupted")
+	cancel(interrupted)
+	require.ErrorIs(t, <-done, interrupted)
+	require.Empty(t, members(session))
+	nothingLeft(t, o)
+}
+
+func TestWhenItsTimeIsOverItTellsWhatThereIs(t *testing.T) {
+	t.Parallel()
+	o := options(t, slowed(t, "/none", 0), "sleep", "100")
+	o.Skip = all
+	o.LimitTime = 6250 * time.Millisecond // four blocks last six seconds, and are begun a look later each
+	r, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.Equal(t, experiment.OutOfTime, r.State)
+	require.NotEmpty(t, r.Blocks)
+	nothingLeft(t, o)
+}
+
+func TestABackupThatFailsEndsIt(t *testing.T) {
+	t.Parallel()
+	o := options(t, slowed(t, "/none", 0), "sh", "-c", "echo no repository >&2; exit 2")
+	o.Skip = all
+	_, err := Run(t.Context(), o)
+	require.ErrorContains(t, err, "the backup ended with exit status 2; the last it wrote:\nno repository")
+	nothingLeft(t, o)
+}
+
+func TestASiteThatFailsIsNotTroubled(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer site.Close()
+	o := options(t, site.URL, "touch", filepath.Join(t.TempDir(), "ran"))
+	_, err := Run(t.Context(), o)
+	require.ErrorContains(t, err, "the site must answer with status 200; name other pages with --path")
+	require.Positive(t, asked.Load())
+}
+
+// TestARemedyThatFailsIsLeftOut with its reason: here the tool refuses the level.
+func TestARemedyThatFailsIsLeftOut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tool := filepath.Join(dir, "gzip")
+	require.NoError(t, os.WriteFile(tool, []byte("#!/bin/sh\nfor a; do [ $a = -1 ] && echo no such level >&2 && exit 9; done\nsleep 1.2\n"), 0o700))
+	o := options(t, slowed(t, "/none", 0), tool, "file")
+	o.Skip = all
+	r, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	var why string
+	for _, m := range r.Missing {
+		if m.ID == "compress_less" {
+			why = m.Why
+		}
+	}
+	require.Contains(t, why, "no such level")
+	for _, b := range r.Blocks {
+		require.NotEqual(t, "compress_less", b.Arm)
+	}
+	require.Equal(t, experiment.Done, r.State)
+}
+
+// onLastCPU starts the lab's site on the last CPU and gives its URL.
+func onLastCPU(t *testing.T) (url, cpu string) {
+	t.Helper()
+	var may unix.CPUSet
+	require.NoError(t, unix.SchedGetaffinity(0, &may))
+	last := 0
+	for i := range 1024 {
+		if may.IsSet(i) {
+			last = i
+		}
+	}
+	cpu = strconv.Itoa(last)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	self, err := os.Executable()
+	require.NoError(t, err)
+	site := exec.Command("taskset", "-c", cpu, self, "lab-site", addr, t.TempDir())
+	site.SysProcAttr = &unix.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL} // as a service has a session of its own
+	site.Stderr = os.Stderr
+	require.NoError(t, site.Start())
+	t.Cleanup(func() {
+		require.NoError(t, site.Process.Signal(unix.SIGTERM))
+		_ = site.Wait()
+	})
+	url = "http://" + addr + "/item/7"
+	soon(t, "the site answers", func() bool {
+		resp, err := http.Get(url)
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	return url, cpu
+}
+
+// TestABackupThatTakesTheCPU is the whole of it, for real: a job takes the CPU of
+// a site that needs most of it, and what makes it yield gives it back.
+func TestABackupThatTakesTheCPU(t *testing.T) {
+	url, cpu := onLastCPU(t)
+	o := options(t, url, "taskset", "-c", cpu, "sh", "-c", "while :; do :; done & while :; do :; done")
+	o.Rate, o.Block = 80, 1500*time.Millisecond
+	o.Skip = []string{"cpu_limit_4", "io_limit_4", "io_limit_16"}
+	r, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	t.Log("\n" + r.Text())
+	nothingLeft(t, o)
+	require.Equal(t, experiment.Done, r.State)
+
+	arms := map[string]experiment.Arm{}
+	for _, a := range r.Arms {
+		require.Equal(t, 2, a.Blocks, a.ID)
+		arms[a.ID] = a
+	}
+	base, plain := arms[experiment.Baseline], arms[experiment.Without]
+	require.Greater(t, plain.OverBaseline.P95.Value, 1.2, "the plain backup harms")
+	require.Equal(t, "CPU time", plain.SlowdownBy)
+	require.Equal(t, experiment.ByCPU, r.Decision.Hypothesis, r.Decision.Reasons)
+	taken, ok := r.Recommended()
+	require.True(t, ok, r.Decision.Why)
+	require.Equal(t, experiment.CPU, taken.Class)
+	require.LessOrEqual(t, taken.P95, 2*base.P95, "it restores the site")
+	require.NotEmpty(t, taken.Command)
+	for _, want := range []string{"bandwidth", "compress_less", "read_less"} {
+		require.Contains(t, fmt.Sprint(r.Missing), want, "what cannot be tried is told")
+	}
+}
