@@ -58,13 +58,16 @@ type Process struct {
 // tells workloads apart. It is comparable; the zero value means that the source
 // did not tell.
 type Workload struct {
-	Type string // such as "unit", "container", "cron" or "job"; OtherWorkloads
+	Type string // such as "unit", "container", "cron" or "job"; OtherWorkloads, KernelThreads
 	Name string
 	PID  int64 // of the leader; zero for a unit and a container
 }
 
 // OtherWorkloads is the type of the sum of all that is not told one by one.
 const OtherWorkloads = "other"
+
+// KernelThreads is the type of all threads of the kernel.
+const KernelThreads = "kernel"
 
 // Resource is something that a process uses or waits for.
 type Resource uint8

@@ -76,8 +76,8 @@ const symptomOver = 2 * time.Second
 // slowFrom finds the first visit planned in [from, until) that took the given
 // milliseconds or more, at the head of a time in which the p95 was as bad.
 func slowFrom(visits []visit, from, until, now time.Time, bad float64) (at time.Time, ok bool) {
-	for _, v := range visits {
-		if v.planned.Before(from) || !v.planned.Before(until) || v.milliseconds(now) < bad {
+	for _, v := range planned(visits, from, until) {
+		if v.milliseconds(now) < bad {
 			continue
 		}
 		if statsOf(visits, v.planned, v.planned.Add(symptomOver), now).P95 >= bad {
@@ -85,13 +85,4 @@ func slowFrom(visits []visit, from, until, now time.Time, bad float64) (at time.
 		}
 	}
 	return time.Time{}, false
-}
-
-// milliseconds that a visit took, or its age while it is not finished.
-func (v visit) milliseconds(now time.Time) float64 {
-	took := v.took
-	if took < 0 {
-		took = now.Sub(v.planned)
-	}
-	return float64(took) / float64(time.Millisecond)
 }

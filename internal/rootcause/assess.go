@@ -148,7 +148,7 @@ func (e *Engine) candidates(sc *scene) []scored {
 		}
 		e.looked += len(h.workloads)
 		for _, w := range h.workloads {
-			if w.others || w.doesWorkOf(sc.v.id.Service) {
+			if w.isNobody() || w.doesWorkOf(sc.v.id.Service) {
 				continue
 			}
 			var best *scored
@@ -187,7 +187,7 @@ func (e *Engine) candidates(sc *scene) []scored {
 func (e *Engine) about(sc *scene) (list [numShared][]Evidence) {
 	for r := SharedCPU; r < SharedSpace; r++ { // room is taken before it is gone, and locks have holders
 		if r <= SharedMemory || sc.waits[r].strength > 0 { // else so much is read and written every day
-			list[r] = append([]Evidence{waited(sc, r)}, e.signs(sc, Contention, r)...)
+			list[r] = slices.Concat([]Evidence{waited(sc, r)}, sc.elsewhere, e.signs(sc, Contention, r))
 		}
 	}
 	return list
@@ -212,6 +212,9 @@ func (e *Engine) candidate(sc *scene, u *use, w *workload, r Shared) (scored, bo
 	c.add(Evidence{Name: "shift", Value: s.after - s.before, Unit: r.unit(), Term: TermShift, Strength: shiftStrength(s.z)})
 	c.add(Evidence{Name: "share", Value: more, Unit: "1", Term: TermShare, Strength: clamp01(more)})
 	c.add(onsetOrder(sc, e.p.OnsetWithin, u.at, s))
+	if r == SharedDisk && sc.slowDisk.found {
+		c.add(sc.slowDisk.against(more))
+	}
 	return c, true
 }
 

@@ -82,10 +82,14 @@ type workload struct {
 	unheard period // in which its waits were not kept, as it was not known to serve
 	members map[fact.Process]member
 	all     member // of its processes together, if they are told so
-	others  bool   // the sum of what is not told one by one: nobody to blame
+	others  bool   // the sum of what is not told one by one
+	kernel  bool   // the kernel's threads: what they read and write is for others
 	blind   bool   // its disk use could not be read
 	seen    int64
 }
+
+// isNobody is whether a workload is none that a person could stop or throttle.
+func (w *workload) isNobody() bool { return w.others || w.kernel }
 
 // member is a process of a workload.
 type member struct {

@@ -81,6 +81,7 @@ const (
 	TermPerRequest   Term = "cpu_per_request" // the victim works more per request
 	TermDiskErrors   Term = "disk_errors"     // the kernel logged I/O errors
 	TermSlowDisk     Term = "slow_disk"       // operations take longer at unchanged load
+	TermSlowByItself Term = "slow_by_itself"  // they do, more than its use explains
 	TermLoad         Term = "load"            // at this request rate the latency is usual
 	TermNoLoad       Term = "no_load"         // at this request rate it is not
 	TermCrowd        Term = "crowd"           // more sessions at once, and no fewer requests done
@@ -101,6 +102,7 @@ const (
 	TermFailedRequests Term = "failed_requests"     // more requests fail while nothing else changed
 	TermCalls          Term = "calls"               // the time is spent in calls to others
 	TermCallsFlat      Term = "calls_flat"          // it is not
+	TermElsewhere      Term = "elsewhere"           // the time is spent in calls to other hosts
 )
 
 // Weights turn evidence into scores; the scores of all suspects become

@@ -93,7 +93,7 @@ func (e *Engine) workload(h *host, d fact.Described) (*workload, error) {
 			return nil, fmt.Errorf("workloads of all hosts: %w to %d", ErrBound, e.p.MaxJobs)
 		}
 		e.jobs++
-		w = &workload{key: key, host: h, members: map[fact.Process]member{}, others: d.Workload.Type == fact.OtherWorkloads}
+		w = &workload{key: key, host: h, members: map[fact.Process]member{}, others: d.Workload.Type == fact.OtherWorkloads, kernel: d.Workload.Type == fact.KernelThreads}
 		w.id = backup.Workload{Host: h.name, Name: nameOf(d), PID: key.group, Start: d.Process.Start}
 		if key.unit != "" {
 			w.id = backup.Workload{Host: h.name, Name: key.unit}

@@ -1,6 +1,7 @@
 package rootcause
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -86,16 +87,26 @@ func (e *Engine) ownWork(sc *scene) scored {
 func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
 	s := e.suspect(Suspect{Cause: FaultyDisk, Resource: SharedDisk}, PriorFaultyDisk)
 	e.heed(sc, &s)
-	hog := slices.IndexFunc(candidates, func(c scored) bool { return c.Resource == SharedDisk })
-	slow, isSlow := slowDisk(sc)
+	var (
+		more float64
+		hog  string
+	)
+	for _, c := range candidates {
+		if rise := c.share.after - c.share.before; c.Resource == SharedDisk && c.workload != nil && rise > 0 {
+			more += rise
+			hog = cmp.Or(hog, NameOf(c.Workload))
+		}
+	}
+	byItself := 1 - load(more)
 	switch {
-	case hog >= 0:
-		s.add(Evidence{
-			Name: "slow_disk", Unit: "s",
-			Sentence: NameOf(candidates[hog].Workload) + " uses the disk more, so that a slow disk would be no surprise",
-		})
-	case isSlow:
+	case sc.slowDisk.found && byItself > 0:
+		slow, wait := sc.slowDisk.evidence, waited(sc, SharedDisk)
+		slow.Strength *= byItself
+		wait.Strength *= byItself
 		s.add(slow)
+		s.add(wait)
+	case hog != "":
+		s.add(Evidence{Name: "slow_disk", Unit: "s", Sentence: hog + " uses the disk more, so that a slow disk would be no surprise"})
 	case len(s.Evidence) == 0:
 		s.add(Evidence{Name: "slow_disk", Unit: "s", Sentence: "no I/O error was seen, and no disk became slower at unchanged load"})
 	}

@@ -32,6 +32,8 @@ type scene struct {
 	served     float64 // completions, as a part of the usual ones, at most 1
 	starved    float64 // how much the whole host fell idle with the requests
 	trips      trips
+	slowDisk   slowDisk
+	elsewhere  []Evidence // that the time is spent on other hosts
 	waits      [numShared]wait
 	waitsKnown bool
 	totals     map[totalOf]total
@@ -83,6 +85,7 @@ func (e *Engine) newScene(v *victim, ep *episode) *scene {
 	sc.loadShare, sc.loadKnown = sc.load(ep)
 	sc.served = min(1, sc.rate.ratio(0.5))
 	sc.measureWaits()
+	sc.slowDisk, sc.elsewhere = sc.findSlowDisk(), sc.calledElsewhere()
 	return sc
 }
 

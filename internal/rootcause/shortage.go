@@ -151,7 +151,7 @@ func (e *Engine) spaceTakers(sc *scene) []scored {
 	var list []scored
 	for _, w := range f.host.workloads {
 		wrote := w.used[fact.DiskWrite].mean(f.from, f.to) * span
-		if w.others || w.doesWorkOf(sc.v.id.Service) || wrote < (f.before-f.left)/10 {
+		if w.isNobody() || w.doesWorkOf(sc.v.id.Service) || wrote < (f.before-f.left)/10 {
 			continue
 		}
 		c := e.suspect(Suspect{Cause: Contention, Resource: SharedSpace, Workload: w.id, Tool: w.tool()}, PriorContention)

@@ -210,6 +210,18 @@ func (sc *scene) slowCalls() []Evidence {
 	return []Evidence{ev}
 }
 
+// calledElsewhere tells how much of the slowness is spent in calls to other hosts:
+// what is taken on this one explains the rest only.
+func (sc *scene) calledElsewhere() []Evidence {
+	for _, ev := range sc.slowCalls() {
+		if ev.Term == TermCalls {
+			ev.Term = TermElsewhere
+			return []Evidence{ev}
+		}
+	}
+	return nil
+}
+
 // took is the mean time of one, before and after the onset.
 func (sc *scene) took(w *work) shift {
 	mean := func(from func(func(int64) float64) float64) float64 {

@@ -5,18 +5,42 @@ import (
 	"math"
 )
 
-// slowDisk finds the device whose operations take longer than their number and
-// size explain, though it does not do more than before; or that completes nothing
-// at all while it is busy, which shows no waiting time.
-func slowDisk(sc *scene) (slow Evidence, ok bool) {
+// slowDisk is a device whose operations take longer than their number and size
+// explain, though it does not do more than before; or that completes nothing at
+// all while it is busy, which shows no waiting time.
+type slowDisk struct {
+	found    bool
+	evidence Evidence // for a faulty disk
+}
+
+func (sc *scene) findSlowDisk() (slow slowDisk) {
 	for _, h := range sc.hosts {
 		for _, name := range h.diskNames {
-			if ev, is := sc.slow(name, h.disks[name]); is && (!ok || ev.Strength > slow.Strength) {
-				slow, ok = ev, true
+			if ev, is := sc.slow(name, h.disks[name]); is && (!slow.found || ev.Strength > slow.evidence.Strength) {
+				slow = slowDisk{true, ev}
 			}
 		}
 	}
-	return slow, ok
+	return slow
+}
+
+// What has under a tenth of all that is moved makes no disk slow, four tenths are
+// the share of an equal.
+const (
+	smallLoad = 0.1
+	fairLoad  = 0.4
+)
+
+// load tells from 0 to 1 whether a new share of all that is moved can make a disk
+// slow, although that does not move more than before.
+func load(share float64) float64 { return clamp01((share - smallLoad) / (fairLoad - smallLoad)) }
+
+// against tells that a disk is slower than a workload's new share of the use
+// explains.
+func (d slowDisk) against(share float64) Evidence {
+	ev := d.evidence
+	ev.Term, ev.Strength = TermSlowByItself, ev.Strength*(1-load(share))
+	return ev
 }
 
 func (sc *scene) slow(name string, d *disk) (Evidence, bool) {
