@@ -78,6 +78,17 @@ func (e *Engine) crowd(sc *scene) float64 {
 	return most
 }
 
+// heldUp tells from 0 to 1 how much the victim itself waits: whoever waits is at
+// work for longer, so that more are at once, however few come.
+func (sc *scene) heldUp() (most float64) {
+	for _, w := range sc.waits {
+		if w.own {
+			most = max(most, w.strength)
+		}
+	}
+	return most
+}
+
 // lockHolders are the running backups that read a database which the victim
 // needs: a dump may hold what all others wait for, and use nothing.
 func (e *Engine) lockHolders(sc *scene) []scored {

@@ -79,6 +79,7 @@ const (
 	TermRateFlat     Term = "rate_flat"       // it did not
 	TermOwnCPU       Term = "own_cpu"         // the victim's CPU rose with the rate
 	TermPerRequest   Term = "cpu_per_request" // the victim works more per request
+	TermWorksAlone   Term = "works_alone"     // and waits for nobody
 	TermDiskErrors   Term = "disk_errors"     // the kernel logged I/O errors
 	TermSlowDisk     Term = "slow_disk"       // operations take longer at unchanged load
 	TermSlowByItself Term = "slow_by_itself"  // they do, more than its use explains

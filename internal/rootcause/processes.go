@@ -50,7 +50,7 @@ func (e *Engine) described(d fact.Described) error {
 		w.serve(s.service)
 	}
 	for service, names := range e.p.Services {
-		if slices.Contains(names, d.Command) || slices.Contains(names, w.key.unit) && w.key.unit != "" {
+		if slices.Contains(names, d.Command) && !w.borrows(d) || slices.Contains(names, w.key.unit) && w.key.unit != "" {
 			w.serve(service)
 		}
 	}
@@ -64,6 +64,12 @@ func nameOf(d fact.Described) string {
 		return d.Workload.Name
 	}
 	return d.Command
+}
+
+// borrows is whether a process works for a job that it is no part of, as a
+// database's backend does for a dump: it is of another session.
+func (w *workload) borrows(d fact.Described) bool {
+	return d.Workload.PID != 0 && d.Workload.PID != d.Process.PID && w.session != 0 && w.session != d.Session
 }
 
 // serve notes a service whose work a workload does; a workload that does that of
@@ -109,7 +115,9 @@ func (e *Engine) workload(h *host, d fact.Described) (*workload, error) {
 			w.id.Name = nameOf(d) // a shell that became something else by exec
 		}
 	}
-	w.cgroup, w.session = d.Cgroup, d.Session
+	if !w.borrows(d) {
+		w.cgroup, w.session = d.Cgroup, d.Session
+	}
 	if cpus := parseCPUs(d.CPUs); cpus != nil {
 		w.cpus = cpus
 	}

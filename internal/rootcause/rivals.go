@@ -35,7 +35,7 @@ func (e *Engine) surge(sc *scene) scored {
 	}
 	if crowd := e.crowd(sc); crowd > surgeRatio {
 		s.add(Evidence{
-			Name: "crowd", Value: crowd, Unit: "1", Term: TermCrowd, Strength: clamp01(math.Log2(crowd)),
+			Name: "crowd", Value: crowd, Unit: "1", Term: TermCrowd, Strength: clamp01(math.Log2(crowd)) * (1 - sc.heldUp()),
 			Sentence: fmt.Sprintf("%.1f times as many sessions are at work, and as many requests are done as usual", crowd),
 		})
 	}
@@ -75,12 +75,18 @@ func (e *Engine) ownWork(sc *scene) scored {
 		return s
 	}
 	perRequest := sc.ownCPU.ratio(0.02) / sc.rate.ratio(0.5)
+	// Less work in all slows nobody, however few requests it is done for.
+	more := math.Log2(max(perRequest/1.3, 1)) * clamp01(2*sc.ownCPU.ratio(0.02)-1)
 	s.add(Evidence{
-		Name: "cpu_per_request", Value: perRequest, Unit: "1", Term: TermPerRequest,
-		// Less work in all slows nobody, however few requests it is done for.
-		Strength: clamp01(math.Log2(max(perRequest/1.3, 1))) * clamp01(2*sc.ownCPU.ratio(0.02)-1),
+		Name: "cpu_per_request", Value: perRequest, Unit: "1", Term: TermPerRequest, Strength: clamp01(more),
 		Sentence: fmt.Sprintf("%s spends %.1f times its usual CPU time on a request", sc.v.id.Service, perRequest),
 	})
+	if alone := clamp01(2*more) * (1 - sc.heldUp()); alone > 0 && sc.waitsKnown {
+		s.add(Evidence{
+			Name: "works_alone", Value: alone, Unit: "1", Term: TermWorksAlone, Strength: alone,
+			Sentence: fmt.Sprintf("%s does so without waiting more than usual for what others use, too", sc.v.id.Service),
+		})
+	}
 	return s
 }
 

@@ -131,8 +131,10 @@ func (c *census) network() error {
 	return nil
 }
 
-// account enters the scan into the book and picks what is to be told.
-func (c *census) account(at time.Time) {
+// account enters the scan into the book and picks what is to be told. It took
+// place at a time by the clock by which processes start, and is told to have been
+// at another by the host's: what is new began when the scan before was told to be.
+func (c *census) account(at, told time.Time) {
 	if c.began.IsZero() {
 		c.began = at
 	}
@@ -140,7 +142,7 @@ func (c *census) account(at time.Time) {
 	c.related = c.relations.of(at, c.watch, c.snap.Processes)
 	c.lend()
 	c.book.Post(c.snap, at)
-	c.pick(at)
+	c.pick(told)
 }
 
 // lend puts database backends into the workloads of the dumps that they work for.

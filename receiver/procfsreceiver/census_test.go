@@ -151,7 +151,7 @@ func TestDescriptionsAreBounded(t *testing.T) {
 			change(p)
 			c.snap.Processes = append(c.snap.Processes, p)
 		}
-		c.account(time.Unix(1000, 0))
+		c.account(time.Unix(1000, 0), time.Unix(1000, 0))
 		return c.processes
 	}
 	require.Len(t, described(200, func(p *process.Process) { p.Network.Listening = true }), 1)

@@ -145,7 +145,7 @@ func (s *procfsScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	r := newRecorder(s.mb, began)
 	r.now = s.sinceBoot(began)
 	r.withArgs = s.cfg.CommandLine == CommandLineScrubbed
-	s.census.account(r.now)
+	s.census.account(r.now, began)
 	s.tell(r)
 	s.telemetry.took(ctx, metadata.AttributePartWorkloads, clock.lap())
 	s.telemetry.census(ctx, s.census)

@@ -362,7 +362,7 @@ func BenchmarkTell(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				at = at.Add(time.Second)
-				s.census.account(at)
+				s.census.account(at, at)
 				s.tell(newRecorder(s.mb, at))
 				s.mb.Emit(metadata.WithResource(s.resource))
 			}
