@@ -39,7 +39,7 @@ const (
 	harms = 1.2 // from here on, over the baseline, a backup slows the site
 
 	alike = 1.05 // up to here two slowdowns of the backup are the same
-	still = 50   // from this slowdown on a backup hardly moves
+	still = 200  // from this slowdown on a backup hardly moves
 	helps = 0.5  // of the rise, in logarithms, must go for a remedy to help
 )
 

@@ -30,7 +30,7 @@ func explain(remedies []Arm, baseline, plain Arm) (Hypothesis, []string) {
 			reasons = append(reasons, "it is not the CPU, for yielding that does not help; limiting it makes the backup slower in all it does")
 		}
 		for _, class := range []Class{CPU, Disk, Network} {
-			if by.limits[class] && !(class == CPU && notCPU) {
+			if by.limits[class] && (class != CPU || !notCPU) {
 				possible = append(possible, class)
 			}
 		}

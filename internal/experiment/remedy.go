@@ -88,6 +88,10 @@ type Host struct {
 // gentler one costs less; the other helps where little is left over.
 var shares = []int{4, 16}
 
+// bandwidthShares go further: tools send what they may in bursts, of which each
+// fills a link for a while.
+var bandwidthShares = append(slices.Clone(shares), 64)
+
 // Remedies lists all that could be tried with this command on this host, and
 // what cannot be, with the reason.
 func Remedies(h Host, c Command) (can []Remedy, cannot []Missing) {

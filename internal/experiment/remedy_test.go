@@ -20,7 +20,7 @@ func shipped(t *testing.T) *catalog.Catalog {
 }
 
 // everything names all options that rules need.
-const everything = "--limit-upload --compression --read-concurrency --upload-ratelimit --bwlimit --transfers --checkpoint --threads --compress --max-rate"
+const everything = "--sockopts --limit-upload --compression --read-concurrency --upload-ratelimit --bwlimit --transfers --checkpoint --threads --compress --max-rate"
 
 // plain reads 8 MiB of the device by second, and touches each byte four times.
 var plain = experiment.Plain{Bytes: 32 << 20, DiskRead: 8 << 20, CPU: 1}
@@ -97,6 +97,8 @@ func TestToolsAreToldTheirOwnOptions(t *testing.T) {
 		{"borg create /r::a /srv", "compress_less", "borg compresses with lz4 already"},
 		{"borg create /r::a /srv", "read_less", "borg has no option for it"},
 		{"rsync -a --bwlimit=9 /srv h:/b", "bandwidth_4", "rsync -a /srv h:/b --bwlimit=2048"},
+		{"rsync -a /srv h::b", "bandwidth_4", "rsync -a /srv h::b --bwlimit=2048 --sockopts=SO_SNDBUF=4096"},
+		{"rsync -a --sockopts=TCP_NODELAY /srv rsync://h/b", "bandwidth_16", "rsync -a /srv rsync://h/b --bwlimit=512 --sockopts=SO_SNDBUF=4096"},
 		{"rsync -az /srv h:/b", "compress_less", "rsync -az /srv h:/b --compress-level=1"},
 		{"rsync -a /srv h:/b", "compress_less", "rsync does not compress without -z"},
 		{"rclone sync /srv r:b", "bandwidth_4", "rclone sync /srv r:b --bwlimit=2048K"},
@@ -137,7 +139,7 @@ func TestWhatThisHostLacksIsTold(t *testing.T) {
 	}
 	require.Equal(t, map[string]string{
 		"nice": "no nice", "autogroup": "no groups of sessions", "ionice": "no bfq", "cpu_weight": "no root", "cpu_limit_4": "no root",
-		"io_limit_4": "no device", "io_limit_16": "no device", "bandwidth_4": "restic is not there", "bandwidth_16": "restic is not there",
+		"io_limit_4": "no device", "io_limit_16": "no device", "bandwidth_4": "restic is not there", "bandwidth_16": "restic is not there", "bandwidth_64": "restic is not there",
 		"compress_less": "restic is not there", "read_less": "restic is not there",
 	}, why)
 
@@ -164,7 +166,7 @@ func TestAnOlderOptionStandsInForANewOne(t *testing.T) {
 			lines = append(lines, strings.Join(argv, " "))
 		}
 	}
-	require.Equal(t, []string{"borg create h:r::a /srv --remote-ratelimit=2048", "borg create h:r::a /srv --remote-ratelimit=512"}, lines)
+	require.Equal(t, []string{"borg create h:r::a /srv --remote-ratelimit=2048", "borg create h:r::a /srv --remote-ratelimit=512", "borg create h:r::a /srv --remote-ratelimit=128"}, lines)
 	for _, m := range cannot {
 		require.NotContains(t, m.ID, "bandwidth")
 	}

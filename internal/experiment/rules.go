@@ -66,6 +66,12 @@ var rules = []rule{
 		setting: setting{options: []string{"--compression=lz4"}, replaces: []string{"--compression", "-C"}},
 	},
 	{
+		// It sends an eighth of a second's data at once, and that fills a link's queue
+		// for a while: a small buffer bounds what the kernel takes of it at a time.
+		tool: "rsync", id: "bandwidth", title: "limit what it sends, with a small send buffer", class: Network, needs: "--sockopts", bandwidth: kiB, unless: withoutDaemon,
+		setting: setting{options: []string{"--bwlimit=%d", "--sockopts=SO_SNDBUF=4096"}, replaces: []string{"--bwlimit", "--sockopts"}},
+	},
+	{
 		tool: "rsync", id: "bandwidth", title: "limit what it sends", class: Network, needs: "--bwlimit", bandwidth: kiB,
 		setting: setting{options: []string{"--bwlimit=%d"}, replaces: []string{"--bwlimit"}},
 	},
@@ -174,7 +180,7 @@ func (r rule) offer(c Command) []possible {
 		return []possible{{remedy, why}}
 	}
 	var list []possible
-	for _, n := range shares {
+	for _, n := range bandwidthShares {
 		limited := remedy
 		limited.ID = r.id + "_" + strconv.Itoa(n)
 		limited.Title = fmt.Sprintf("%s: 1/%d of its rate (%s)", r.title, n, r.tool)
@@ -214,6 +220,16 @@ func lightBorg(c Command) string {
 		return ""
 	}
 	return "borg compresses with lz4 already"
+}
+
+// withoutDaemon: only a connection to a daemon is rsync's own.
+func withoutDaemon(c Command) string {
+	for _, arg := range c.Argv[c.At+1:] {
+		if strings.HasPrefix(arg, "rsync://") || strings.Contains(arg, "::") {
+			return ""
+		}
+	}
+	return "rsync has a connection of its own only to a daemon, such as rsync://host/module/"
 }
 
 func uncompressedRsync(c Command) string {

@@ -17,6 +17,7 @@ func soon(t *testing.T, why string, there func() bool) {
 }
 
 func TestStopEndsTheWholeSession(t *testing.T) {
+	t.Parallel()
 	// One that ignores SIGTERM, in a process group of its own.
 	j, err := startJob([]string{"sh", "-c", `set -m; sh -c 'trap "" TERM; while :; do sleep 0.1; done' & sleep 60`})
 	require.NoError(t, err)
@@ -28,6 +29,7 @@ func TestStopEndsTheWholeSession(t *testing.T) {
 }
 
 func TestWorkCountsChildrenThatEnded(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.WriteFile(file, make([]byte, 8<<20), 0o600))
 	j, err := startJob([]string{"sh", "-c", "cat " + file + "; cat " + file + "; echo done >&2; sleep 60"})
@@ -41,6 +43,7 @@ func TestWorkCountsChildrenThatEnded(t *testing.T) {
 }
 
 func TestWorkOfWhatEnded(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.WriteFile(file, make([]byte, 8<<20), 0o600))
 	j, err := startJob([]string{"cat", file})
@@ -54,6 +57,7 @@ func TestWorkOfWhatEnded(t *testing.T) {
 }
 
 func TestFailureTellsTheLastWords(t *testing.T) {
+	t.Parallel()
 	j, err := startJob([]string{"sh", "-c", "echo no repository >&2; exit 3"})
 	require.NoError(t, err)
 	<-j.done
