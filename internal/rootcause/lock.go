@@ -78,11 +78,12 @@ func (e *Engine) crowd(sc *scene) float64 {
 	return most
 }
 
-// heldUp tells from 0 to 1 how much the victim itself waits: whoever waits is at
-// work for longer, so that more are at once, however few come.
+// heldUp tells from 0 to 1 how much the victim itself waits for what the host has:
+// whoever waits is at work for longer, so that more are at once, however few come.
+// A crowd waits for locks by its own doing.
 func (sc *scene) heldUp() (most float64) {
-	for _, w := range sc.waits {
-		if w.own {
+	for r, w := range sc.waits {
+		if w.own && Shared(r) != SharedLock {
 			most = max(most, w.strength)
 		}
 	}
