@@ -168,7 +168,7 @@ func (e explanation) happened(p *page) {
 		if i == 0 {
 			before = "  told"
 		}
-		p.hang(before, 13, fmt.Sprintf("%s  %s: %s, %s, %s", stamp(t.At), report.Transition(t.Reason), explained(t, t.Top()), t.State, report.Percent(t.Top().Probability)))
+		p.hang(before, 13, fmt.Sprintf("%s  %s: %s, %s, %s", stamp(t.At), report.Transition(t.Reason), explained(t, t.Top()), t.State, report.Percent(t.Probability())))
 	}
 	if len(e.told) == 0 && e.episode.ID != "" {
 		p.hang("  told", 13, "nothing yet: this is what stands at that moment")
@@ -191,7 +191,7 @@ func (e explanation) conclusion() string {
 		}
 		return fmt.Sprintf("%s (unknown). What comes closest: %s, %s.", claim, explained(v, top), report.Percent(top.Probability))
 	}
-	return fmt.Sprintf("%s (%s, %s).", claim, v.State, report.Percent(v.Top().Probability))
+	return fmt.Sprintf("%s (%s, %s).", claim, v.State, report.Percent(v.Probability()))
 }
 
 // suspect prints one with its evidence and the sum of it.

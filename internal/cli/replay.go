@@ -90,7 +90,7 @@ func say(w io.Writer, event rootcause.Event) error {
 		text = fmt.Sprintf("episode %s: %s (%s), p95 %.0f ms, usually %.0f ms", ev.Phase, ev.Victim.Service, ev.Reason, 1e3*ev.Latency, 1e3*ev.Baseline)
 	case rootcause.Verdict:
 		top := ev.Top()
-		parts := []string{fmt.Sprintf("verdict %s: %s, %s %.0f %%", ev.Phase, ev.State, describe(top), 100*top.Probability)}
+		parts := []string{fmt.Sprintf("verdict %s: %s, %s %.0f %%", ev.Phase, ev.State, describe(top), 100*ev.Probability())}
 		if ev.State == rootcause.StateUnknown {
 			parts[0] = fmt.Sprintf("verdict %s: no cause stands out", ev.Phase)
 		}

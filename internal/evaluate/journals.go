@@ -137,7 +137,8 @@ func (n *night) observe() outcome {
 		delay := float64(first.At.UnixMilli())/1000 - n.c.Truth.Onset
 		add("verdict_median_s", median, delay)
 		add("verdict_p90_s", p90, delay)
-		add("brier", mean, (top.Probability-share(ok))*(top.Probability-share(ok)))
+		miss := last.Probability() - share(ok)
+		add("brier", mean, miss*miss)
 		o.judged = []Judged{{Set: n.set, ID: n.c.ID, Verdict: last, Right: n.right}}
 	}
 	add("top1", mean, share(ok && sure))

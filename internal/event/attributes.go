@@ -353,6 +353,16 @@ func (p *parser) suspects() []Suspect {
 	return out
 }
 
+func (p *parser) together() []Job {
+	names := p.texts(attrTogetherName)
+	processes := p.columnIntegers(attrTogetherPID, len(names))
+	var out []Job
+	for i := range names {
+		out = append(out, Job{names[i], processes[i]})
+	}
+	return out
+}
+
 func (p *parser) backups() []Backup {
 	ids := p.texts(attrBackupsWindowID)
 	n := len(ids)

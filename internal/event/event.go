@@ -62,6 +62,12 @@ type Episode struct {
 	Baseline float64   // seconds
 }
 
+// Job is a workload as people call it.
+type Job struct {
+	Workload string
+	PID      int64 // leader of the job; zero if it is a unit
+}
+
 // Suspect is one ranked explanation.
 type Suspect struct {
 	Kind       string // contention, traffic_surge, own_work, faulty_disk, upstream, unknown
@@ -102,6 +108,7 @@ type Verdict struct {
 	End         time.Time // zero until closed
 	State       State
 	Cause       Suspect // the strongest; Kind "unknown" when none stands out
+	Together    []Job   // that take as much of the same as the cause; its confidence is that of all
 	Rival       Suspect // the strongest other explanation
 	Suspects    []Suspect
 	Backups     []Backup

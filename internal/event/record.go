@@ -31,6 +31,8 @@ const (
 	attrCausePID        = "rootcause.cause.pid"
 	attrConfidence      = "rootcause.confidence"
 	attrCauseWhy        = "rootcause.cause.why"
+	attrTogetherName    = "rootcause.cause.together.workload"
+	attrTogetherPID     = "rootcause.cause.together.pid"
 	attrRivalKind       = "rootcause.rival.kind"
 	attrRivalResource   = "rootcause.rival.resource"
 	attrRivalWorkload   = "rootcause.rival.workload"
@@ -87,6 +89,8 @@ func (v Verdict) Record(r plog.LogRecord) {
 	w.pid(attrCausePID, v.Cause.PID)
 	w.number(attrConfidence, unit(v.Cause.Confidence))
 	w.text(attrCauseWhy, v.Cause.Why)
+	column(w, attrTogetherName, v.Together, func(j Job) string { return j.Workload })
+	pids(w, attrTogetherPID, v.Together, func(j Job) int64 { return j.PID })
 	if v.Rival != (Suspect{}) {
 		w.text(attrRivalKind, v.Rival.Kind)
 		w.text(attrRivalResource, v.Rival.Resource)
@@ -152,6 +156,7 @@ func ParseVerdict(r plog.LogRecord, resource pcommon.Resource) (Verdict, error) 
 			Confidence: p.confidence(attrRivalConfidence),
 			Why:        p.text(attrRivalWhy),
 		},
+		Together:    p.together(),
 		Suspects:    p.suspects(),
 		Backups:     p.backups(),
 		For:         p.texts(attrFor),

@@ -20,9 +20,9 @@ func (v Verdict) Sentence() string {
 func (v Verdict) present() string {
 	switch v.State {
 	case Named:
-		return "the cause is " + v.Cause.Phrase() + sureness(v.Cause)
+		return "the cause is " + v.causes() + sureness(v.Cause)
 	case Probable:
-		return "the cause is probably " + v.Cause.Phrase() + sureness(v.Cause)
+		return "the cause is probably " + v.causes() + sureness(v.Cause)
 	case Unknown:
 		return "no cause stands out"
 	default:
@@ -34,14 +34,23 @@ func (v Verdict) present() string {
 func (v Verdict) past() string {
 	switch v.State {
 	case Named:
-		return "the cause was " + v.Cause.Phrase() + sureness(v.Cause)
+		return "the cause was " + v.causes() + sureness(v.Cause)
 	case Probable:
-		return "the cause was probably " + v.Cause.Phrase() + sureness(v.Cause)
+		return "the cause was probably " + v.causes() + sureness(v.Cause)
 	case Unknown:
 		return "no cause stood out"
 	default:
 		return "no cause stood out"
 	}
+}
+
+// causes names the cause, with all that are named together with it.
+func (v Verdict) causes() string {
+	text := v.Cause.Phrase()
+	for _, j := range v.Together {
+		text += " and " + job(j.Workload, j.PID)
+	}
+	return text
 }
 
 // Sentence says in one sentence what happened to the backup.

@@ -48,7 +48,7 @@ func TestNginxServesFilesFromStorageUnlessCached(t *testing.T) {
 	mustHave(t, "nginx", "/usr/sbin", "nginx-light")
 	root := t.TempDir()
 	mustReachStorage(t, root)
-	set := dataSet{files: 5, fileKiB: 300, kind: randomData, seed: 1}
+	set := dataSet{files: 5, fileKiB: 128, kind: randomData, seed: 1}
 	require.NoError(t, set.write(t.Context(), root))
 	for _, cached := range []bool{true, false} {
 		addr := freeAddr(t)
@@ -72,7 +72,7 @@ func TestNginxServesFilesFromStorageUnlessCached(t *testing.T) {
 		if cached {
 			require.Zero(t, read)
 		} else {
-			require.GreaterOrEqual(t, read, (stats.Offered-stats.Unfinished)*300<<10)
+			require.GreaterOrEqual(t, read, (stats.Offered-stats.Unfinished)*128<<10)
 		}
 		server.stop()
 		require.Error(t, listening(addr)(t.Context()), "it has ended")

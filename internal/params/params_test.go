@@ -171,7 +171,7 @@ func TestReadNamesTheMistake(t *testing.T) {
 		"key":                {"verdict:\n  names_at: 1", "line 2: verdict.names_at is no key: did you mean named_at?"},
 		"key far off":        {"zebra: 1", "line 1: zebra is no key: remove it, or use one of bounds, compare, latency, provenance, verdict, weights"},
 		"term":               {"weights:\n  shft: 2", "line 2: weights.shft is no term that the engine weighs: did you mean shift?"},
-		"part of a term":     {"weights: {wai: 2}", "weights.wai is no term that the engine weighs: did you mean no_wait or nothing_waits or wait?"},
+		"part of a term":     {"weights: {wai: 2}", "weights.wai is no term that the engine weighs: did you mean lock_wait or no_wait or nothing_waits or wait?"},
 		"term far off":       {"weights: {zebra: 2}", "remove it, or use one of alibi, array_rebuild, calls"},
 		"twice":              {"weights:\n  shift: 2\n  share: 1\n  shift: 3", "line 4: weights.shift stands in line 2 too: keep one"},
 		"section twice":      {"weights: {}\nweights: {}", "line 2: weights stands in line 1 too"},

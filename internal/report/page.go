@@ -302,7 +302,7 @@ func (b *builder) verdict(i int, st verdictStory) verdict {
 		if v.State != rootcause.StateUnknown {
 			out.Class = b.colours.ofSuspect(top)
 		}
-		out.Sure, out.Width = Percent(top.Probability), width(top.Probability)
+		out.Sure, out.Width = Percent(v.Probability()), width(v.Probability())
 		if v.State == rootcause.StateUnknown {
 			out.Rival, out.Sure = b.suspicion(v), ""
 		} else {
@@ -348,7 +348,7 @@ func (b *builder) surerBefore(st verdictStory) string {
 	}
 	top := best.Top()
 	return fmt.Sprintf("At %s it was surer: %s, %s (%s).", b.span.clock(best.At),
-		Explanation(top, victimName(final.Victim), b.withHost), Percent(top.Probability), best.State)
+		Explanation(top, victimName(final.Victim), b.withHost), Percent(best.Probability()), best.State)
 }
 
 // suspicion tells what came closest where no cause stands out.
@@ -581,7 +581,7 @@ func (b *builder) phase(v rootcause.Verdict) phase {
 	p.Cause = "no cause stands out"
 	if len(v.Suspects) > 0 && v.State != rootcause.StateUnknown {
 		p.Cause = Explanation(v.Top(), victimName(v.Victim), b.withHost)
-		p.Sure = Percent(v.Top().Probability)
+		p.Sure = Percent(v.Probability())
 	}
 	return p
 }

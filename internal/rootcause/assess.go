@@ -341,6 +341,9 @@ func waited(sc *scene, r Shared) Evidence {
 			all += other.strength
 		}
 		ev.Term, ev.Strength = TermWait, w.strength*w.strength/max(1, all)*(1-sc.loadShare)
+		if r == SharedLock {
+			ev.Term = TermLockWait
+		}
 	}
 	return ev
 }

@@ -184,6 +184,29 @@ var cases = []struct {
 		in.ailing()
 		in.host().await = in.while(0.0005, 0.03+0.1*in.size)
 	}, notABackup(rootcause.FaultyDisk)},
+	{"slow disk beside a gentle backup on it", all, func(in incident) {
+		in.ailing()
+		in.shop().use[fact.DiskRead] = always(5e6)
+		in.backup(500, in.from-10, in.to, uses{fact.CPU: always(0.01), fact.DiskRead: always(200e3 + 200e3*in.size)})
+		in.host().await = in.while(0.0005, 0.03+0.1*in.size)
+	}, notABackup(rootcause.FaultyDisk)},
+	{"pages read again, told of the whole host only", all, func(in incident) {
+		in.job(500, "tar -cf /mnt/b.tar /srv", in.from-15, in.to, uses{fact.CPU: always(0.1), fact.DiskRead: always(60e6 + 100e6*in.size)})
+		again := 700e3 + 500e3*in.size
+		in.slow(0.03 + 0.1*in.size)
+		in.shop().use[fact.DiskRead] = in.while(20e3, again)
+		delete(in.host().refaults, shopUnit)
+		in.host().refaults[""] = in.while(50e3, 1.2*again)
+		in.host().pressure["io"] = during(in.from-15, in.to, 0.02, 0.3)
+		in.host().pressure[shopUnit+" io"] = in.while(0.01, 0.1+0.2*in.size)
+	}, blames(rootcause.SharedCache, "tar", findings{"tar": charged})},
+	{"what the kernel writes for others", all, func(in incident) {
+		in.backup(500, in.from, in.to, uses{fact.CPU: always(0.1), fact.DiskRead: always(20e6 + 40e6*in.size)})
+		k := in.job(40, "", in.from, in.to, uses{fact.CPU: always(0.05), fact.DiskWrite: always(40e6 + 80e6*in.size)})
+		k.command, k.group, k.kernel = "kworker/u8:1", 0, true
+		in.slow(0.05 + 0.2*in.size)
+		in.host().pressure[shopUnit+" io"], in.host().pressure["io"] = in.while(0.01, 0.4+0.4*in.size), in.while(0.02, 0.4+0.4*in.size)
+	}, blames(rootcause.SharedDisk, "restic", findings{"restic": charged})},
 	{"disk with errors", all, func(in incident) {
 		in.ailing()
 		in.host().await = in.while(0.0005, 0.03+0.1*in.size)

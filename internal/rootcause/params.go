@@ -66,6 +66,7 @@ const (
 	TermOnset        Term = "onset"           // it started when the latency rose
 	TermOnsetLate    Term = "onset_late"      // it started afterwards
 	TermWait         Term = "wait"            // the victim waits for that resource
+	TermLockWait     Term = "lock_wait"       // its sessions wait for a lock: that is no estimate
 	TermNoWait       Term = "no_wait"         // the victim does not
 	TermNoRecovery   Term = "no_recovery"     // it stopped and latency did not come back
 	TermRecovery     Term = "recovery"        // it paused or stopped and latency came back

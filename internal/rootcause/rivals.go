@@ -76,12 +76,13 @@ func (e *Engine) ownWork(sc *scene) scored {
 	}
 	perRequest := sc.ownCPU.ratio(0.02) / sc.rate.ratio(0.5)
 	// Less work in all slows nobody, however few requests it is done for.
-	more := math.Log2(max(perRequest/1.3, 1)) * clamp01(2*sc.ownCPU.ratio(0.02)-1)
+	more := clamp01(math.Log2(max(perRequest/1.3, 1))) * clamp01(2*sc.ownCPU.ratio(0.02)-1)
 	s.add(Evidence{
-		Name: "cpu_per_request", Value: perRequest, Unit: "1", Term: TermPerRequest, Strength: clamp01(more),
+		Name: "cpu_per_request", Value: perRequest, Unit: "1", Term: TermPerRequest, Strength: more,
 		Sentence: fmt.Sprintf("%s spends %.1f times its usual CPU time on a request", sc.v.id.Service, perRequest),
 	})
-	if alone := clamp01(2*more) * (1 - sc.heldUp()); alone > 0 && sc.waitsKnown {
+	grown := clamp01(math.Log2(max(sc.ownCPU.ratio(0.02), 1)) / math.Log2(1.5)) // in all, not for each of few requests only
+	if alone := clamp01(2*more) * grown * (1 - max(sc.heldUp(), sc.waits[SharedLock].strength)); alone > 0 && sc.waitsKnown {
 		s.add(Evidence{
 			Name: "works_alone", Value: alone, Unit: "1", Term: TermWorksAlone, Strength: alone,
 			Sentence: fmt.Sprintf("%s does so without waiting more than usual for what others use, too", sc.v.id.Service),

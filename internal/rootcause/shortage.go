@@ -37,16 +37,29 @@ func (sc *scene) cacheWait() wait {
 	}
 }
 
+// readsFromMemory is how many bytes per second more from the disk make a service
+// wait that had found nearly all in memory.
+const readsFromMemory = 256e3
+
 // readAgain gives the wait for the disk to the page cache if most of what the
-// victim reads it had in memory before: it would not wait if it still had it.
+// victim reads it had in memory before: it would not wait if it still had it. What
+// is read again on the whole host is the victim's if the victim reads from the disk
+// what it did not before.
 func (sc *scene) readAgain() {
 	disk, cache := &sc.waits[SharedDisk], &sc.waits[SharedCache]
-	if !disk.own || !cache.own || cache.strength == 0 {
+	again, known := sc.paging(func(p *paging) *series { return &p.refaults })
+	if !disk.own || !known {
 		return
 	}
-	again, _ := sc.paging(func(p *paging) *series { return &p.refaults })
-	reads := sc.mean(func(second int64) float64 { return sc.own(second, fact.DiskRead) })
-	if again.after-again.before < reads/2 {
+	reads := sc.shift(func(second int64) float64 { return sc.own(second, fact.DiskRead) }, readsFromMemory)
+	hadAll := reads.after > 2*reads.before+readsFromMemory
+	switch more := again.after - again.before; {
+	case cache.own && cache.strength > 0 && more >= reads.after/2:
+	case hadAll && more >= (reads.after-reads.before)/2:
+		cache.own = true
+		cache.sentence = fmt.Sprintf("%s reads %s from the disk, usually %s, and the host read %s again that the page cache had let go, usually %s",
+			sc.v.id.Service, SharedDisk.amount(reads.after), SharedDisk.amount(reads.before), SharedDisk.amount(again.after), SharedDisk.amount(again.before))
+	default:
 		return
 	}
 	cache.strength = max(cache.strength, disk.strength)

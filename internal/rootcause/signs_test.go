@@ -3,6 +3,7 @@ package rootcause_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -233,6 +234,45 @@ func TestSlowCallsTellOfUpstream(t *testing.T) {
 		v = calling(t, 300+seed, 0.480, true)
 		require.Zero(t, evidence(v, rootcause.Upstream, "calls").Weight, "a database on the same host suffers with it")
 	}
+}
+
+// What a job takes here explains the part of the slowness that calls elsewhere do not.
+func TestCallsElsewhereSpeakAgainstWhatIsTakenHere(t *testing.T) {
+	for seed := range uint64(4) {
+		v := calling(t, 300+seed, 0.480, false)
+		for _, s := range v.Suspects {
+			if s.Cause != rootcause.Contention || s.Workload.Name == rootcause.Unseen {
+				continue
+			}
+			i := slices.IndexFunc(s.Evidence, func(e rootcause.Evidence) bool { return e.Term == rootcause.TermElsewhere })
+			require.GreaterOrEqual(t, i, 0, s.Workload.Name)
+			require.Negative(t, s.Evidence[i].Weight)
+		}
+	}
+}
+
+// A dump's backend is a process of the server by its name and its control group;
+// it works for the dump, which does not do the site's work for that.
+func TestABackendOfADumpIsNotTheSites(t *testing.T) {
+	at := time.Unix(1_790_000_000, 0)
+	e := newEngine(t, func(p *rootcause.Params) { p.Services = map[string][]string{"shop": {"postgres"}} })
+	dump := fact.Workload{Type: "job", Name: "pg_dump", PID: 900}
+	server := fact.Workload{Type: "unit", Name: "postgresql.service"}
+	described := func(pid int64, command string, session int64, w fact.Workload, cgroup string) fact.Fact {
+		return fact.Described{
+			At: at, Process: fact.Process{Host: hostName, PID: pid, Start: 1}, Parent: 1, Group: session, Session: session,
+			Command: command, Workload: w, Cgroup: cgroup,
+		}
+	}
+	run(t, e, []fact.Fact{
+		described(800, "postgres", 800, server, "/system.slice/postgresql.service"),
+		described(900, "pg_dump", 900, dump, "/user.slice"),
+		described(901, "postgres", 901, dump, "/system.slice/postgresql.service"),
+		described(902, "sh", 900, dump, "/user.slice"),
+	})
+	require.Equal(t, []string{"shop"}, e.ServicesOf(hostName, 800))
+	require.Empty(t, e.ServicesOf(hostName, 900))
+	require.Equal(t, "/user.slice", e.CgroupOf(hostName, 901), "that of the job's own processes")
 }
 
 func TestCallsOfWhoIsNoVictimMakeNone(t *testing.T) {

@@ -20,17 +20,19 @@ type Snapshot struct {
 
 // VictimView is the present view of one victim.
 type VictimView struct {
-	Victim     Victim
-	Latency    float64 // seconds, the indicator now; NaN if nothing was seen
-	Baseline   float64 // seconds; NaN until learned
-	Upper      float64 // seconds, where the usual band ends; NaN until learned
-	Rate       float64 // requests per second
-	ErrorRate  float64 // errors per second
-	InEpisode  bool
-	VerdictID  string // of the open verdict, if any
-	State      State
-	Top        Suspect // of the open verdict
-	LastSample time.Time
+	Victim    Victim
+	Latency   float64 // seconds, the indicator now; NaN if nothing was seen
+	Baseline  float64 // seconds; NaN until learned
+	Upper     float64 // seconds, where the usual band ends; NaN until learned
+	Rate      float64 // requests per second
+	ErrorRate float64 // errors per second
+	InEpisode bool
+	VerdictID string // of the open verdict, if any
+	State     State
+	Top       Suspect // of the open verdict
+	// Probability of what it says.
+	Probability float64
+	LastSample  time.Time
 }
 
 // WorkloadView is the present use of one workload, per second.
@@ -60,7 +62,7 @@ func (e *Engine) Snapshot() Snapshot {
 		if ep := v.episode; ep != nil {
 			view.InEpisode = true
 			if ep.verdict != nil {
-				view.VerdictID, view.State, view.Top = ep.id, ep.verdict.State, ep.verdict.Top()
+				view.VerdictID, view.State, view.Top, view.Probability = ep.id, ep.verdict.State, ep.verdict.Top(), ep.verdict.Probability()
 			}
 		}
 		snapshot.Victims = append(snapshot.Victims, view)

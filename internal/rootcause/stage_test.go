@@ -36,6 +36,7 @@ type actor struct {
 	pid, group                        int64
 	serves                            string
 	worksFor                          int64
+	kernel                            bool // it is a thread of the kernel
 	from, to                          int
 	use                               map[fact.Resource]func(int) float64
 }
@@ -176,8 +177,12 @@ func (r reading) of(a *actor) []fact.Fact {
 		amounts[fact.Flight] = r.sum(a.alive(fact.Flight)) * r.noise(0.1)
 	}
 	amounts[fact.Memory] = a.alive(fact.Memory)(r.second)
+	var told fact.Workload
+	if a.kernel {
+		told = fact.Workload{Type: fact.KernelThreads, Name: "kernel"}
+	}
 	list := []fact.Fact{
-		fact.Described{At: r.at, Process: p, Group: a.group, Session: a.group, Command: a.command, Args: strings.Fields(a.args), Cgroup: a.cgroup, CPUs: a.cpus},
+		fact.Described{At: r.at, Process: p, Group: a.group, Session: a.group, Command: a.command, Args: strings.Fields(a.args), Cgroup: a.cgroup, CPUs: a.cpus, Workload: told},
 		fact.Use{At: r.at, Over: r.over, Process: p, Amounts: amounts},
 	}
 	if a.serves != "" {

@@ -281,11 +281,35 @@ type Verdict struct {
 // Top is the strongest suspect.
 func (v Verdict) Top() Suspect { return v.Suspects[0] }
 
+// Others are those that are named together with the strongest suspect.
+func (v Verdict) Others() []Suspect {
+	if v.State == StateUnknown || !v.Top().Together {
+		return nil
+	}
+	var others []Suspect
+	for _, s := range v.Suspects[1:] {
+		if s.Together {
+			others = append(others, s)
+		}
+	}
+	return others
+}
+
+// Probability is that of what the verdict says: of the strongest suspect, or that
+// it is one of those that are named together.
+func (v Verdict) Probability() float64 {
+	p := v.Top().Probability
+	for _, s := range v.Others() {
+		p += s.Probability
+	}
+	return p
+}
+
 // Rival is the strongest other explanation; that it is unknown explains nothing
 // and is no rival. ok is false if there is none.
 func (v Verdict) Rival() (rival Suspect, ok bool) {
 	for _, s := range v.Suspects[1:] {
-		if s.Cause != UnknownCause {
+		if s.Cause != UnknownCause && !(s.Together && v.Top().Together && v.State != StateUnknown) {
 			return s, true
 		}
 	}

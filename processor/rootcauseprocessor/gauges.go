@@ -132,7 +132,7 @@ func collect(s rootcause.Snapshot) points {
 		p.set(gaugeErrors, v.ErrorRate, victim)
 		p.set(gaugeEpisode, oneIf(v.InEpisode), victim)
 		if v.VerdictID != "" {
-			p.set(gaugeConfidence, v.Top.Probability, append(slices.Clone(victim),
+			p.set(gaugeConfidence, v.Probability, append(slices.Clone(victim),
 				"rootcause.verdict.state", v.State.String(),
 				"rootcause.cause.kind", string(v.Top.Cause),
 				"rootcause.cause.resource", v.Top.Resource.String(),

@@ -91,6 +91,12 @@ func verdictEvent(v rootcause.Verdict) event.Verdict {
 		Baseline:    v.Baseline,
 		RequestRate: v.RequestRate,
 	}
+	if v.State != rootcause.StateUnknown {
+		out.Cause.Confidence = v.Probability()
+	}
+	for _, s := range v.Others() {
+		out.Together = append(out.Together, event.Job{Workload: s.Workload.Name, PID: s.Workload.PID})
+	}
 	if rival.Cause != "" {
 		out.Rival = suspectEvent(rival, false)
 	}

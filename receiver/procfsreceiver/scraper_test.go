@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -369,4 +371,32 @@ func BenchmarkTell(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(s.census.snap.Processes)), "ns/process")
 		})
 	}
+}
+
+// What a new workload has used it used since the scrape before, to the nanosecond:
+// whoever reads the counters takes the first one for growth only then.
+func TestWhatIsNewBeganAtTheScrapeBefore(t *testing.T) {
+	cfg := testConfig("")
+	cfg.Aggregation, cfg.Limit = AggregationWorkload, 200
+	cfg.Keep.Names = []string{"sleep"}
+	s, _ := started(t, cfg)
+	before := points(metricsOf(scraped(t, s))["system.cpu.time"]).At(0).Timestamp()
+
+	cmd := exec.Command("sleep", "60")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+	})
+	found := 0
+	for range 2 {
+		for _, p := range points(metricsOf(scraped(t, s))["rootcause.workload.cpu.time"]).All() {
+			if pid, ok := p.Attributes().Get("rootcause.workload.pid"); ok && pid.Int() == int64(cmd.Process.Pid) {
+				require.Equal(t, before, p.StartTimestamp())
+				found++
+			}
+		}
+	}
+	require.Equal(t, 4, found, "user and system time, told twice")
 }
