@@ -16,19 +16,22 @@ type Run struct {
 	Scenario string     `json:"scenario"`
 	Seed     uint64     `json:"seed"`
 	Truth    RunTruth   `json:"truth"`
-	Verdict  RunVerdict `json:"verdict"`
-	// Correct is whether the last verdict was right; if nothing was wrong, or the
-	// symptom of what was did not appear, whether nothing was said to be.
+	Verdict  RunVerdict `json:"verdict"` // what was said last
+	// Strongest is the strongest suspect of the last verdict, also if that blames
+	// nobody; nil if there was no verdict.
+	Strongest *RunSuspect `json:"strongest,omitempty"`
+	// Correct is whether the last verdict was right; if nothing was wrong, whether
+	// nothing was said to be.
 	Correct bool `json:"correct"`
 	// BlamedBackup is whether any verdict, also one that was taken back, named or
 	// charged a backup that did no harm.
 	BlamedBackup bool `json:"blamed_backup"`
 	// SymptomToVerdict is from when visitors waited twice as long as before to the
-	// verdict that stayed; null if there was no symptom or no verdict.
+	// verdict that stayed; null without a symptom or a verdict that blames.
 	SymptomToVerdict Number `json:"symptom_to_verdict_s"`
 	P95              RunP95 `json:"p95_ms"`
-	// Void is whether the harm of a guilty scenario did not show: the run proves
-	// nothing and must not be counted.
+	// Void is whether something was done and did not show: the run proves nothing
+	// and must not be counted.
 	Void     bool   `json:"void"`
 	Service  string `json:"service"`
 	Onset    Number `json:"onset_unix"`
@@ -45,13 +48,21 @@ type RunTruth struct {
 	Innocent    []string      `json:"innocent,omitempty"`
 }
 
-// RunVerdict is what was said last.
-type RunVerdict struct {
-	State      string `json:"state"` // named, probable, unknown, or none
-	Suspect    string `json:"suspect"`
+// RunSuspect is an explanation.
+type RunSuspect struct {
+	Suspect    string `json:"suspect"` // the job; empty unless one is to blame
 	Cause      string `json:"cause"`
 	Resource   string `json:"resource,omitempty"`
 	Confidence Number `json:"confidence"`
+}
+
+// RunVerdict is an explanation, and how sure it is.
+type RunVerdict struct {
+	State string `json:"state"` // named, probable, unknown, or none
+	RunSuspect
+
+	// Together are jobs that were named with the suspect.
+	Together []string `json:"together,omitempty"`
 }
 
 // RunP95 are 95th percentiles as visitors saw them, in milliseconds.
@@ -72,12 +83,11 @@ const noVerdict = "none"
 // verdictOf takes the last thing that was said, and when it was first said and
 // never taken back.
 func verdictOf(findings []finding, w witness) (last RunVerdict, since time.Time) {
-	last = RunVerdict{State: noVerdict, Confidence: unknownNumber}
+	last = RunVerdict{State: noVerdict, RunSuspect: RunSuspect{Confidence: unknownNumber}}
 	for _, f := range findings {
-		v := f.verdict
-		now := RunVerdict{State: string(v.State), Cause: v.Cause.Kind, Resource: v.Cause.Resource, Confidence: Number(v.Cause.Confidence)}
-		if v.Cause.Workload != "" {
-			now.Suspect = w.job(v.Cause.Workload, v.Cause.PID)
+		now := RunVerdict{State: string(f.verdict.State), RunSuspect: suspectOf(f.verdict.Cause, w)}
+		for _, j := range f.verdict.Together {
+			now.Together = append(now.Together, w.job(j.Workload, j.PID))
 		}
 		if now.Suspect != last.Suspect || now.Cause != last.Cause || now.Resource != last.Resource || now.sure() != last.sure() {
 			since = f.received
@@ -87,21 +97,49 @@ func verdictOf(findings []finding, w witness) (last RunVerdict, since time.Time)
 	return last, since
 }
 
-// sure is whether somebody is blamed.
-func (v RunVerdict) sure() bool {
-	return (v.State == string(event.Named) || v.State == string(event.Probable)) && v.Cause != "unknown"
+// strongestOf is the strongest suspect of the last thing that was said.
+func strongestOf(findings []finding, w witness) *RunSuspect {
+	if len(findings) == 0 {
+		return nil
+	}
+	last := findings[len(findings)-1].verdict
+	for _, s := range append([]event.Suspect{last.Cause}, last.Suspects...) {
+		if s.Kind != unknownCause {
+			strongest := suspectOf(s, w)
+			return &strongest
+		}
+	}
+	return nil
 }
 
-// correct compares what was said with what was done. Without a symptom silence
-// is right as well.
-func (v RunVerdict) correct(t scenario.Truth, symptom bool) bool {
+// unknownCause is the kind of a cause that explains nothing.
+const unknownCause = "unknown"
+
+func suspectOf(s event.Suspect, w witness) RunSuspect {
+	out := RunSuspect{Cause: s.Kind, Resource: s.Resource, Confidence: Number(s.Confidence)}
+	if s.Workload != "" {
+		out.Suspect = w.job(s.Workload, s.PID)
+	}
+	return out
+}
+
+// sure is whether somebody is blamed.
+func (v RunVerdict) sure() bool {
+	return (v.State == string(event.Named) || v.State == string(event.Probable)) && v.Cause != unknownCause
+}
+
+// correct compares what was said with what was done. All that are named together
+// must be guilty.
+func (v RunVerdict) correct(t scenario.Truth) bool {
 	if !v.sure() {
-		return t.Cause == scenario.Nothing || !symptom
+		return t.Cause == scenario.Nothing
 	}
 	if v.Cause != t.Cause || (t.Resource != "" && v.Resource != t.Resource) {
 		return false
 	}
-	return v.Suspect == t.Suspect || slices.Contains(t.Accomplices, v.Suspect)
+	return !slices.ContainsFunc(append([]string{v.Suspect}, v.Together...), func(name string) bool {
+		return name != t.Suspect && !slices.Contains(t.Accomplices, name)
+	})
 }
 
 // blames is whether any of the findings names or charges an innocent job.
@@ -112,8 +150,9 @@ func blames(findings []finding, t scenario.Truth, w witness) bool {
 		if v.State != event.Unknown && v.Cause.Workload != "" && innocent(v.Cause.Workload, v.Cause.PID) {
 			return true
 		}
-		return slices.ContainsFunc(v.Backups, func(b event.Backup) bool {
-			return b.Finding == "charged" && innocent(b.Workload, b.PID)
-		})
+		return slices.ContainsFunc(v.Together, func(j event.Job) bool { return innocent(j.Workload, j.PID) }) ||
+			slices.ContainsFunc(v.Backups, func(b event.Backup) bool {
+				return b.Finding == "charged" && innocent(b.Workload, b.PID)
+			})
 	})
 }

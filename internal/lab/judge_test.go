@@ -36,39 +36,56 @@ func said(after int, state event.State, kind, resource string, pid int64) findin
 	return finding{received: time.Unix(int64(after), 0), verdict: v}
 }
 
+// with is a finding that names another job together with the first.
+func with(f finding, pid int64) finding {
+	f.verdict.Together = []event.Job{{Workload: "sh", PID: pid}}
+	return f
+}
+
 func TestAVerdictIsRight(t *testing.T) {
 	for name, c := range map[string]struct {
 		truth    scenario.Truth
-		symptom  bool
 		findings []finding
 		right    bool
 		since    int64
 	}{
-		"named":              {tarDidIt, true, []finding{said(5, event.Named, "contention", "disk", 10)}, true, 5},
-		"probable":           {tarDidIt, true, []finding{said(5, event.Probable, "contention", "disk", 10)}, true, 5},
-		"an accomplice":      {tarDidIt, true, []finding{said(5, event.Named, "contention", "disk", 11)}, true, 5},
-		"another resource":   {tarDidIt, true, []finding{said(5, event.Named, "contention", "cpu", 10)}, false, 5},
-		"another job":        {tarDidIt, true, []finding{said(5, event.Named, "contention", "disk", 12)}, false, 5},
-		"a stranger":         {tarDidIt, true, []finding{said(5, event.Named, "contention", "disk", 99)}, false, 5},
-		"another cause":      {tarDidIt, true, []finding{said(5, event.Named, "faulty_disk", "", 0)}, false, 5},
-		"unknown":            {tarDidIt, true, []finding{said(5, event.Unknown, "unknown", "", 0)}, false, 5},
-		"silence":            {tarDidIt, true, nil, false, -62135596800},
-		"no symptom":         {tarDidIt, false, nil, true, -62135596800},
-		"taken back":         {tarDidIt, true, []finding{said(5, event.Named, "contention", "disk", 10), said(9, event.Unknown, "unknown", "", 0)}, false, 9},
-		"at last":            {tarDidIt, true, []finding{said(5, event.Unknown, "unknown", "", 0), said(9, event.Named, "contention", "disk", 10)}, true, 9},
-		"said again":         {tarDidIt, true, []finding{said(5, event.Named, "contention", "disk", 10), said(9, event.Named, "contention", "disk", 10)}, true, 5},
-		"more sure":          {tarDidIt, true, []finding{said(5, event.Probable, "contention", "disk", 10), said(9, event.Named, "contention", "disk", 10)}, true, 5},
-		"surge":              {surgeOnly, true, []finding{said(5, event.Named, "traffic_surge", "", 0)}, true, 5},
-		"nothing wrong":      {nothing, false, nil, true, -62135596800},
-		"nothing wrong, but": {nothing, false, []finding{said(5, event.Probable, "own_work", "", 0)}, false, 5},
-		"nothing, unsure":    {nothing, false, []finding{said(5, event.Unknown, "contention", "disk", 10)}, true, 5},
+		"named":              {tarDidIt, []finding{said(5, event.Named, "contention", "disk", 10)}, true, 5},
+		"probable":           {tarDidIt, []finding{said(5, event.Probable, "contention", "disk", 10)}, true, 5},
+		"an accomplice":      {tarDidIt, []finding{said(5, event.Named, "contention", "disk", 11)}, true, 5},
+		"another resource":   {tarDidIt, []finding{said(5, event.Named, "contention", "cpu", 10)}, false, 5},
+		"another job":        {tarDidIt, []finding{said(5, event.Named, "contention", "disk", 12)}, false, 5},
+		"a stranger":         {tarDidIt, []finding{said(5, event.Named, "contention", "disk", 99)}, false, 5},
+		"another cause":      {tarDidIt, []finding{said(5, event.Named, "faulty_disk", "", 0)}, false, 5},
+		"unknown":            {tarDidIt, []finding{said(5, event.Unknown, "unknown", "", 0)}, false, 5},
+		"silence":            {tarDidIt, nil, false, -62135596800},
+		"taken back":         {tarDidIt, []finding{said(5, event.Named, "contention", "disk", 10), said(9, event.Unknown, "unknown", "", 0)}, false, 9},
+		"at last":            {tarDidIt, []finding{said(5, event.Unknown, "unknown", "", 0), said(9, event.Named, "contention", "disk", 10)}, true, 9},
+		"said again":         {tarDidIt, []finding{said(5, event.Named, "contention", "disk", 10), said(9, event.Named, "contention", "disk", 10)}, true, 5},
+		"more sure":          {tarDidIt, []finding{said(5, event.Probable, "contention", "disk", 10), said(9, event.Named, "contention", "disk", 10)}, true, 5},
+		"with an accomplice": {tarDidIt, []finding{with(said(5, event.Named, "contention", "disk", 10), 11)}, true, 5},
+		"with an innocent":   {tarDidIt, []finding{with(said(5, event.Named, "contention", "disk", 10), 12)}, false, 5},
+		"surge":              {surgeOnly, []finding{said(5, event.Named, "traffic_surge", "", 0)}, true, 5},
+		"nothing wrong":      {nothing, nil, true, -62135596800},
+		"nothing wrong, but": {nothing, []finding{said(5, event.Probable, "own_work", "", 0)}, false, 5},
+		"nothing, unsure":    {nothing, []finding{said(5, event.Unknown, "contention", "disk", 10)}, true, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			verdict, since := verdictOf(c.findings, jobsOfRun)
-			require.Equal(t, c.right, verdict.correct(c.truth, c.symptom))
+			require.Equal(t, c.right, verdict.correct(c.truth))
 			require.Equal(t, c.since, since.Unix())
 		})
 	}
+}
+
+func TestTheStrongestSuspectIsToldAlsoIfNobodyIsBlamed(t *testing.T) {
+	require.Nil(t, strongestOf(nil, jobsOfRun))
+	f := said(5, event.Unknown, "unknown", "", 0)
+	f.verdict.Suspects = []event.Suspect{
+		{Kind: "unknown", Confidence: 0.5},
+		{Kind: "contention", Resource: "disk", Workload: "sh", PID: 10, Confidence: 0.4},
+	}
+	require.Equal(t, &RunSuspect{Suspect: "tar", Cause: "contention", Resource: "disk", Confidence: 0.4}, strongestOf([]finding{f}, jobsOfRun))
+	require.Equal(t, "tar", strongestOf([]finding{said(5, event.Named, "contention", "disk", 10)}, jobsOfRun).Suspect)
 }
 
 func TestBlame(t *testing.T) {
@@ -84,6 +101,7 @@ func TestBlame(t *testing.T) {
 		"the guilty":              {[]finding{said(5, event.Named, "contention", "disk", 10)}, false},
 		"the innocent":            {[]finding{said(5, event.Probable, "contention", "disk", 12)}, true},
 		"the innocent, for a bit": {[]finding{said(5, event.Named, "contention", "cpu", 12), said(6, event.Named, "contention", "disk", 10)}, true},
+		"together":                {[]finding{with(said(5, event.Named, "contention", "disk", 10), 12)}, true},
 		"suspected only":          {[]finding{said(5, event.Unknown, "contention", "disk", 12)}, false},
 		"charged":                 {charged("charged", 12), true},
 		"charged, and guilty":     {charged("charged", 10), false},

@@ -155,17 +155,19 @@ func (r *runner) judge() Run {
 		Service:  service,
 		Onset:    Number(float64(r.onset.UnixMilli()) / 1000),
 	}
-	symptom := during.P95 >= visible*before.P95
-	run.Void = r.plan.Kind == scenario.Guilty && !symptom
 	findings := r.inbox.until(r.ended.Add(r.plan.Times.After.Duration()))
 	run.BlamedBackup = blames(findings, t, r.jobs)
-	said := slices.DeleteFunc(findings, func(f finding) bool { return f.received.Before(r.onset) })
+	if t.Cause != scenario.Nothing { // else whatever is said is wrong
+		findings = slices.DeleteFunc(findings, func(f finding) bool { return f.received.Before(r.onset) })
+		run.Void = during.P95 < visible*before.P95 && !run.BlamedBackup
+	}
 	var since time.Time
-	run.Verdict, since = verdictOf(said, r.jobs)
-	run.Correct = run.Verdict.correct(t, symptom)
+	run.Verdict, since = verdictOf(findings, r.jobs)
+	run.Strongest = strongestOf(findings, r.jobs)
+	run.Correct = run.Verdict.correct(t)
 	run.SymptomToVerdict = unknownNumber
-	if rose, ok := load.slowFrom(r.onset, r.ended, visible*before.P95); ok && len(said) > 0 {
-		run.SymptomToVerdict = Number(since.Sub(rose).Seconds())
+	if rose, ok := load.slowFrom(r.onset, r.ended, visible*before.P95); ok && run.Verdict.sure() {
+		run.SymptomToVerdict = Number(max(0, since.Sub(rose).Seconds()))
 	}
 	return run
 }
