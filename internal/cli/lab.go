@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -133,6 +134,9 @@ func newLabRun(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if runs < 1 {
+				return usageError{fmt.Errorf("--runs is %d: it must be 1 or more", runs)}
+			}
 			if !cmd.Flags().Changed("seed") {
 				seed = uint64(time.Now().Unix()) //nolint:gosec // the clock is not before 1970
 			}
@@ -159,7 +163,7 @@ func newLabRun(s streams) *cobra.Command {
 	flags.StringVar(&keep, "keep", "", "directory in which the recordings are kept, with their truth, for 'culprit eval'")
 	flags.StringVar(&raw, "journals", "", "directory in which the collector's journals are kept as they are, with all that ran on this host")
 	flags.StringVar(&opts.Collector, "otelcol", "", "path of otelcol-culprit (default: beside this program, then PATH)")
-	flags.StringVar(&opts.Base, "base", "", "directory in which everything is made (default: $CULPRIT_LAB_DIR, else /var/tmp/culprit-lab)")
+	flags.StringVar(&opts.Base, "base", "", "directory in which everything is made (default: $CULPRIT_LAB_DIR, else /var/tmp/culprit-lab, for others than root with their number)")
 	return cmd
 }
 
@@ -238,12 +242,15 @@ func describeRun(r lab.Run) string {
 	case !r.Correct:
 		outcome = "wrong"
 	}
-	said := r.Verdict.State
-	if r.Verdict.Cause != "" {
-		said += " " + strings.TrimSpace(r.Verdict.Cause+" "+r.Verdict.Suspect+" "+r.Verdict.Resource) + fmt.Sprintf(" %.0f %%", 100*r.Verdict.Confidence)
+	said := "no verdict"
+	if v := r.Verdict; v.Cause != "" {
+		words := strings.Fields(strings.Join(append([]string{v.State, v.Cause, v.Resource, v.Suspect}, v.Together...), " "))
+		said = fmt.Sprintf("%s %.0f %%", strings.Join(words, " "), 100*v.Confidence)
 	}
-	return fmt.Sprintf("%-20s seed %d  %-6s %s; %.0f s after the symptom; p95 %.1f -> %.1f ms",
-		r.Scenario, r.Seed, outcome, said, r.SymptomToVerdict, r.P95.Before, r.P95.During)
+	if after := float64(r.SymptomToVerdict); !math.IsNaN(after) {
+		said += fmt.Sprintf(", %.0f s after the symptom", after)
+	}
+	return fmt.Sprintf("%-20s seed %d  %-6s %s; p95 %.1f -> %.1f ms", r.Scenario, r.Seed, outcome, said, r.P95.Before, r.P95.During)
 }
 
 func newLabClean(s streams) *cobra.Command {
@@ -253,16 +260,19 @@ func newLabClean(s streams) *cobra.Command {
 		Short: "Undo what runs left behind that were killed",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			undone, err := stage.Clean(cmd.Context(), base)
-			for _, line := range undone.Undone {
+			done, err := stage.Clean(cmd.Context(), base)
+			for _, line := range done.Undone {
 				_, _ = fmt.Fprintln(s.out, line)
 			}
-			if err == nil && len(undone.Undone) == 0 {
+			for _, run := range done.InUse {
+				_, _ = fmt.Fprintln(s.out, run+" is under way, and is left alone")
+			}
+			if err == nil && len(done.Undone)+len(done.InUse) == 0 {
 				_, err = fmt.Fprintln(s.out, "nothing was left behind")
 			}
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&base, "base", "", "directory in which runs make everything (default: $CULPRIT_LAB_DIR, else /var/tmp/culprit-lab)")
+	cmd.Flags().StringVar(&base, "base", "", "directory in which runs make everything (default: $CULPRIT_LAB_DIR, else /var/tmp/culprit-lab, for others than root with their number)")
 	return cmd
 }

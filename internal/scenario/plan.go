@@ -222,8 +222,32 @@ func (p Plan) check() error {
 			report("truth speaks of %s, which is no job", name)
 		}
 	}
+	if p.Site.Server == "nginx" && (p.Site.Query != "" || p.Site.Upstream || p.Site.Orders != "" || p.Site.CPUms > 0) {
+		report("site.server is nginx, which serves files only: leave out query, upstream, orders and cpu_ms")
+	}
+	if d := p.Host.Disk; d != nil && d.Faulty && d.ReadMBps+d.WriteMBps > 0 {
+		report("host.disk.faulty has no rates: leave out read_mbps and write_mbps")
+	}
 	for i, c := range p.Changes {
-		oneOf(fmt.Sprintf("changes[%d].what", i), c.What, changes...)
+		key := fmt.Sprintf("changes[%d]", i)
+		oneOf(key+".what", c.What, changes...)
+		if c.Start < 0 || c.Start >= p.Times.During {
+			report("%s.start is not within the trouble", key)
+		}
+		switch c.What {
+		case DiskDelay, DiskPause, DiskErrors:
+			if p.Host.Disk == nil || !p.Host.Disk.Faulty {
+				report("%s needs host.disk.faulty", key)
+			}
+		case UpstreamDelay:
+			if !p.Site.Upstream {
+				report("%s needs site.upstream", key)
+			}
+		case GCPause, AppLock, Allocate:
+			if p.Site.Server != "go" {
+				report("%s needs site.server: go", key)
+			}
+		}
 	}
 	if t := p.Length() + preparing; t > longest {
 		report("a run would take %v, more than %v", t, longest)
