@@ -22,7 +22,8 @@ func TestPlans(t *testing.T) {
 	require.NoError(t, err)
 	var b strings.Builder
 	for _, s := range list {
-		plan, err := s.Draw(1)
+		var plan scenario.Plan
+		plan, err = s.Draw(1)
 		require.NoError(t, err)
 		b.WriteString(plan.Describe() + "\n")
 	}

@@ -148,7 +148,7 @@ func newLabRun(s streams) *cobra.Command {
 			l := labRun{streams: s, asJSON: asJSON, opts: opts, can: lab.Probe(), all: slices.Contains(names, "all"), total: runs * len(list)}
 			for i := range runs {
 				for _, sc := range list {
-					if err := l.play(cmd.Context(), sc, seed+uint64(i)); err != nil { //nolint:gosec // not negative
+					if err := l.play(cmd.Context(), sc, seed+uint64(i)); err != nil {
 						return err
 					}
 				}
@@ -190,12 +190,12 @@ func (l *labRun) play(ctx context.Context, sc *scenario.Scenario, seed uint64) e
 		return err
 	}
 	l.done++
-	if err := l.can.Play(plan); err != nil {
+	if lacks := l.can.Play(plan); lacks != nil {
 		l.skipped++
 		if !l.all {
-			return fmt.Errorf("scenario %s cannot be played here: %w", plan.Name, err)
+			return fmt.Errorf("scenario %s cannot be played here: %w", plan.Name, lacks)
 		}
-		l.say("%-20s not here: %v", plan.Name, err)
+		l.say("%-20s not here: %v", plan.Name, lacks)
 		return nil
 	}
 	run, err := lab.RunScenario(ctx, plan, l.opts)

@@ -91,7 +91,7 @@ func (cfg nginxConfig) text(built string) []byte {
 	if !cfg.cached {
 		line("directio 512")
 		line("directio_alignment 4k") // XFS wants it
-		line("output_buffers 2 32k") // less than a file, which it would read through the page cache
+		line("output_buffers 2 32k")  // less than a file, which it would read through the page cache
 		if strings.Contains(built, "--with-threads") {
 			line("aio threads") // else one slow read holds up everybody
 		}
