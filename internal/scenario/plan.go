@@ -135,7 +135,7 @@ type Data struct {
 
 // Job is a program that runs beside the site.
 type Job struct {
-	Name string `yaml:"name"` // as a verdict should call it
+	Name string `yaml:"name"` // as a verdict should call it: the backup tool in it, or itself
 	// Run is a shell script. A job that is one program begins with exec. The
 	// variables DATA, OUT, WWW, PEER and the PG ones of psql are set.
 	Run     string `yaml:"run"`
