@@ -16,16 +16,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// culprit is the path of the command.
-func culprit(t *testing.T) string {
+// culpritPath is the path of the command.
+func culpritPath(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(filepath.Dir(collector(t)), "culprit")
 	require.FileExists(t, path, "run `make build`")
 	return path
 }
 
-// A run makes an incident, hears the collector, judges it, keeps a recording that
-// replays to the same verdict, and leaves nothing behind. Whether the verdict is
+// A run makes an incident, hears the collector, judges it, keeps the journal, whose
+// replay says the same, and leaves nothing behind. Whether the verdict is
 // right is a matter of the benchmark: this host may be busy.
 func TestLabRun(t *testing.T) {
 	for _, scenario := range []string{"quiet", "disk-tar"} {
@@ -36,7 +36,7 @@ func TestLabRun(t *testing.T) {
 			base, kept := filepath.Join("/var/tmp", "culprit-e2e-"+scenario), t.TempDir()
 			t.Cleanup(func() { _ = os.RemoveAll(base) })
 			var out, progress bytes.Buffer
-			cmd := exec.Command(culprit(t), "lab", "run", scenario, "--seed", "3", "--json", "--base", base, "--journals", kept)
+			cmd := exec.Command(culpritPath(t), "lab", "run", scenario, "--seed", "3", "--json", "--base", base, "--journals", kept)
 			cmd.Stdout, cmd.Stderr = &out, &progress
 			err := cmd.Run() // its status tells whether the verdict was right
 			var failed *exec.ExitError
@@ -49,17 +49,24 @@ func TestLabRun(t *testing.T) {
 				Truth    struct{ Kind, Cause string }
 				Verdict  struct{ State string }
 				P95      struct{ Before, During *float64 } `json:"p95_ms"`
+				Duration float64                           `json:"duration_s"`
 			}
 			require.NoError(t, json.Unmarshal(out.Bytes(), &run), progress.String())
 			require.Equal(t, scenario, run.Scenario)
 			require.EqualValues(t, 3, run.Seed)
 			require.NotEmpty(t, run.Truth.Kind)
 			require.Contains(t, []string{"named", "probable", "unknown", "none"}, run.Verdict.State)
+			require.NotNil(t, run.P95.Before)
+			require.NotNil(t, run.P95.During)
 			require.Positive(t, *run.P95.Before)
 			require.Positive(t, *run.P95.During)
+			require.Less(t, run.Duration, 90.)
 
-			said, err := exec.Command(culprit(t), "replay", filepath.Join(kept, scenario+"-3.journal.gz")).CombinedOutput()
+			said, err := exec.Command(culpritPath(t), "replay", filepath.Join(kept, scenario+"-3.journal.gz")).CombinedOutput()
 			require.NoError(t, err, string(said))
+			if run.Verdict.State != "none" {
+				require.Contains(t, string(said), "verdict opened: ")
+			}
 			left, err := os.ReadDir(base)
 			require.NoError(t, err)
 			require.Empty(t, left)
@@ -74,7 +81,7 @@ func TestLabCleansUpAfterAKill(t *testing.T) {
 	}
 	base := "/var/tmp/culprit-e2e-kill"
 	t.Cleanup(func() { _ = os.RemoveAll(base) })
-	cmd := exec.Command(culprit(t), "lab", "run", "disk-tar", "--base", base)
+	cmd := exec.Command(culpritPath(t), "lab", "run", "disk-tar", "--base", base)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, cmd.Start())
 	mounted := func() bool {
@@ -86,13 +93,13 @@ func TestLabCleansUpAfterAKill(t *testing.T) {
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, cmd.Wait())
 
-	out, err := exec.Command(culprit(t), "lab", "clean", "--base", base).CombinedOutput()
+	out, err := exec.Command(culpritPath(t), "lab", "clean", "--base", base).CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.False(t, mounted())
 	left, err := os.ReadDir(base)
 	require.NoError(t, err)
 	require.Empty(t, left)
-	out, err = exec.Command(culprit(t), "lab", "clean", "--base", base).CombinedOutput()
+	out, err = exec.Command(culpritPath(t), "lab", "clean", "--base", base).CombinedOutput()
 	require.NoError(t, err)
 	require.Equal(t, "nothing was left behind\n", string(out))
 }
