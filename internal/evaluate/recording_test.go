@@ -74,6 +74,13 @@ func TestKeep(t *testing.T) {
 	require.JSONEq(t, fmt.Sprintf(`{"id":"cpu-tar-7","scenario":"cpu-tar","seed":7,"half":%q,"journal":"cpu-tar-7.journal.gz",
 		"truth":{"cause":"contention","workload":"tar","resource":"cpu","onset_unix":%d,"service":"shop","innocent":["rsync"]}}`, HalfOf("cpu-tar", 7), trouble), string(lines))
 
+	for f, err := range journal.Open(path) {
+		require.NoError(t, err)
+		if l, ok := f.(fact.Latency); ok {
+			require.Equal(t, "host", l.Host, "it was made on web")
+		}
+	}
+
 	again, err := Keep(dir, r, shippedEngine(t))
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(dir, "cpu-tar-7-2.journal.gz"), again, "the same seed again is another run")
