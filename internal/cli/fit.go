@@ -110,7 +110,7 @@ func (q fitting) run(ctx context.Context, s streams) error {
 	fitted := start
 	fitted.Weights, fitted.Temperature = result.Weights, result.Temperature
 	r := fitReport{file: where, start: start, result: result}
-	if err = q.scoreAgain(ctx, s.err, fitted, &r, held, others); err != nil {
+	if r.before, r.after, err = q.scoreAgain(ctx, s.err, fitted, unlearned{held, others}); err != nil {
 		return err
 	}
 	err = writeFile(where, func(w io.Writer) error { return params.Write(w, fitted, q.provenance(result, startProvenance)) })
@@ -123,24 +123,31 @@ func (q fitting) run(ctx context.Context, s streams) error {
 	return r.writeText(s.out)
 }
 
-// scoreAgain asks the fitted engine about what it did not learn from.
-func (q fitting) scoreAgain(ctx context.Context, progress io.Writer, fitted rootcause.Params, r *fitReport, held, others answers) error {
-	if len(held.cases) > 0 {
+// unlearned are the answers that nothing was learned from: of the half that may not
+// be, and of the folder of others.
+type unlearned struct {
+	held, others answers
+}
+
+// scoreAgain asks the fitted engine about what it did not learn from, and scores it
+// beside what was answered before.
+func (q fitting) scoreAgain(ctx context.Context, progress io.Writer, fitted rootcause.Params, then unlearned) (before, after []fit.SetScores, err error) {
+	if len(then.held.cases) > 0 {
 		asked, err := ask(ctx, progress, fitted, q.dir, q.names...)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		_, again := asked.halves()
-		r.before, r.after = fit.Judge(held.cases), fit.Judge(again.cases)
+		before, after = fit.Judge(then.held.cases), fit.Judge(again.cases)
 	}
 	if q.score != "" {
 		again, err := ask(ctx, progress, fitted, q.score)
 		if err != nil {
-			return fmt.Errorf("--score: %w", err)
+			return nil, nil, fmt.Errorf("--score: %w", err)
 		}
-		r.before, r.after = append(r.before, fit.Judge(others.cases)...), append(r.after, fit.Judge(again.cases)...)
+		before, after = append(before, fit.Judge(then.others.cases)...), append(after, fit.Judge(again.cases)...)
 	}
-	return nil
+	return before, after, nil
 }
 
 // answers are what an engine said of a folder, and which recordings that was.

@@ -15,7 +15,7 @@ import (
 const labRuns = `{"scenario":"disk-restic","seed":1,"truth":{"kind":"guilty","suspect":"restic","cause":"contention"},"verdict":{"state":"named","suspect":"restic","cause":"contention","confidence":0.9},"correct":true,"blamed_backup":true,"symptom_to_verdict_s":10.2,"p95_ms":{"before":12.3,"during":450}}
 {"scenario":"disk-restic","seed":2,"void":true,"truth":{"kind":"guilty","suspect":"restic","cause":"contention"},"verdict":{"state":"none"},"correct":false,"p95_ms":{"before":12,"during":13}}
 
-{"scenario":"calm","seed":3,"truth":{"kind":"innocent","cause":"none"},"verdict":{"state":"none","confidence":null},"correct":true,"blamed_backup":false,"symptom_to_verdict_s":null,"p95_ms":{"before":5,"during":5}}
+{"scenario":"calm","seed":3,"truth":{"kind":"innocent","cause":"none","innocent":["tar"]},"verdict":{"state":"none","confidence":null},"correct":true,"blamed_backup":false,"symptom_to_verdict_s":null,"p95_ms":{"before":5,"during":5}}
 `
 
 // score writes runs into a folder and scores it.
@@ -35,7 +35,7 @@ func TestLabScore(t *testing.T) {
 	require.Contains(t, errOut, "runs.jsonl:1 is left out, it is no whole run: ")
 	require.Contains(t, errOut, "runs.jsonl:6 is left out, it is no whole run: ")
 	require.Regexp(t, `(?m)^disk-restic +1 +1 +1\.00 +0\.21 to 1\.00 +0 +0\.010 +10\.2 +10\.2 +12\.3 +450\.0 +- +-$`, out)
-	require.Regexp(t, `(?m)^calm +1 +0 +1\.00 +0\.21 to 1\.00 +0 +- +- +- +5\.0 +5\.0 +0\.00 +0\.00 to 0\.79$`, out)
+	require.Regexp(t, `(?m)^calm +1 +0 +1\.00 +0\.21 to 1\.00 +0 +0\.000 +- +- +5\.0 +5\.0 +0\.00 +0\.00 to 0\.79$`, out)
 	require.Regexp(t, `(?m)^symptom to verdict p90 over the guilty, s +10\.200 +at most 60\.00 +kept$`, out)
 	require.Less(t, strings.Index(out, "all guilty"), strings.Index(out, "calm"), "the guilty and the innocent are apart")
 
@@ -54,7 +54,7 @@ func TestLabScore(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(out), &figures))
 	require.Equal(t, 1, figures.Guilty[0].Void)
 	require.InDelta(t, 0.2065, figures.AllGuilty.Top1.Low, 1e-4)
-	require.Len(t, figures.Promises, 4)
+	require.Len(t, figures.Promises, 5)
 }
 
 func TestLabScoreAsBenchmark(t *testing.T) {
@@ -85,7 +85,7 @@ func TestLabScoreAsBenchmark(t *testing.T) {
 	delete(values["Lab/scenario=disk-restic"], "brier")
 	require.Equal(t, map[string]map[string]float64{
 		"Lab/scenario=disk-restic": {"top1": 1, "s-to-verdict": 10.2, "p95-before-ms": 12.3, "p95-during-ms": 450},
-		"Lab/scenario=calm":        {"top1": 1, "false-blame": 0, "p95-before-ms": 5, "p95-during-ms": 5},
+		"Lab/scenario=calm":        {"top1": 1, "false-blame": 0, "brier": 0, "p95-before-ms": 5, "p95-during-ms": 5},
 	}, values)
 }
 

@@ -132,8 +132,11 @@ func (n *night) observe() outcome {
 	if len(n.verdicts) > 0 {
 		first, last := n.verdicts[0], n.verdicts[len(n.verdicts)-1]
 		top := last.Top()
-		ok, sure = n.right(top), last.State != rootcause.StateUnknown && top.Cause != rootcause.UnknownCause
-		said = strings.TrimSpace(string(top.Cause) + " " + top.Workload.Name)
+		ok, sure = n.allRight(last), last.State != rootcause.StateUnknown && top.Cause != rootcause.UnknownCause
+		said = string(top.Cause)
+		for _, s := range namedBy(last) {
+			said = strings.TrimSpace(said + " " + s.Workload.Name)
+		}
 		delay := float64(first.At.UnixMilli())/1000 - n.c.Truth.Onset
 		add("verdict_median_s", median, delay)
 		add("verdict_p90_s", p90, delay)
@@ -155,6 +158,16 @@ func (n *night) right(s rootcause.Suspect) bool {
 		(t.Resource == "" || s.Resource.String() == t.Resource)
 }
 
+// namedBy are the strongest suspect and those that are named together with it.
+func namedBy(v rootcause.Verdict) []rootcause.Suspect {
+	return append([]rootcause.Suspect{v.Top()}, v.Others()...)
+}
+
+// allRight is whether all that a verdict names are to blame.
+func (n *night) allRight(v rootcause.Verdict) bool {
+	return !slices.ContainsFunc(namedBy(v), func(s rootcause.Suspect) bool { return !n.right(s) })
+}
+
 // blames is whether one of the guilty goes by a name.
 func (t Truth) blames(named func(string) bool) bool {
 	return t.Workload != "" && named(t.Workload) || slices.ContainsFunc(t.Accomplices, named)
@@ -165,8 +178,8 @@ func (n *night) blames(v rootcause.Verdict) bool {
 	innocent := func(w backup.Workload, tool string) bool {
 		return slices.ContainsFunc(n.c.Truth.Innocent, func(name string) bool { return isNamed(w, tool, name) })
 	}
-	top := v.Top()
-	if v.State != rootcause.StateUnknown && top.Cause == rootcause.Contention && innocent(top.Workload, top.Tool) {
+	accused := func(s rootcause.Suspect) bool { return s.Cause == rootcause.Contention && innocent(s.Workload, s.Tool) }
+	if v.State != rootcause.StateUnknown && slices.ContainsFunc(namedBy(v), accused) {
 		return true
 	}
 	return slices.ContainsFunc(v.Backups, func(b rootcause.Backup) bool {

@@ -91,7 +91,7 @@ func appendLine(path string, line []byte) error {
 }
 
 // sameEvents fails if two journals lead an engine to different events, apart from
-// the names of strangers and sentences in which they may be.
+// the names of hosts and strangers, and sentences in which they may be.
 func sameEvents(engine NewEngine, whole []string, packed string) error {
 	want, err := eventsOf(engine(), whole...)
 	if err != nil {
@@ -128,12 +128,23 @@ func eventsOf(engine *rootcause.Engine, paths ...string) ([]string, error) {
 }
 
 // bare is an event without the words that packing may change: its numbers, who
-// was named and of what, and what was found of each backup.
+// was named and of what, and what was found of each backup. IDs are made of names.
 func bare(event rootcause.Event) any {
-	v, ok := event.(rootcause.Verdict)
-	if !ok {
+	switch e := event.(type) {
+	case rootcause.Window:
+		e.Window.ID, e.Window.Workload.Host = "", ""
+		return e
+	case rootcause.Episode:
+		e.ID, e.Victim.Host = "", ""
+		return e
+	case rootcause.Verdict:
+		return bareVerdict(e)
+	default:
 		return event
 	}
+}
+
+func bareVerdict(v rootcause.Verdict) any {
 	type suspect struct {
 		Name        string `json:"name,omitzero"`
 		Cause       rootcause.Cause
@@ -144,20 +155,25 @@ func bare(event rootcause.Event) any {
 	suspects := make([]suspect, len(v.Suspects))
 	for i, s := range v.Suspects {
 		suspects[i] = suspect{Cause: s.Cause, Resource: s.Resource, PID: s.Workload.PID, Probability: s.Probability}
+		if v.State != rootcause.StateUnknown && (i == 0 || s.Together) {
+			suspects[i].Name = s.Workload.Name
+		}
 	}
-	if v.State != rootcause.StateUnknown {
-		suspects[0].Name = v.Top().Workload.Name
+	type finding struct {
+		Workload string
+		PID      int64
+		Finding  rootcause.Finding
 	}
-	findings := map[string]rootcause.Finding{}
-	for _, b := range v.Backups {
-		findings[b.Window.ID] = b.Finding
+	findings := make([]finding, len(v.Backups))
+	for i, b := range v.Backups {
+		findings[i] = finding{b.Window.Workload.Name, b.Window.Workload.PID, b.Finding}
 	}
 	return struct {
-		ID       string
+		Service  string
 		Phase    rootcause.Phase
 		At       string
 		State    rootcause.State
 		Suspects []suspect
-		Findings map[string]rootcause.Finding
-	}{v.ID, v.Phase, v.At.String(), v.State, suspects, findings}
+		Findings []finding
+	}{v.Victim.Service, v.Phase, v.At.String(), v.State, suspects, findings}
 }

@@ -9,8 +9,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-culprit/culprit/internal/backup"
 	"github.com/otel-culprit/culprit/internal/fact"
 	"github.com/otel-culprit/culprit/internal/journal"
+	"github.com/otel-culprit/culprit/internal/rootcause"
 )
 
 func TestRecordingsAreScoredByHalfAndScenario(t *testing.T) {
@@ -72,6 +74,13 @@ func TestKeep(t *testing.T) {
 	require.JSONEq(t, fmt.Sprintf(`{"id":"cpu-tar-7","scenario":"cpu-tar","seed":7,"half":%q,"journal":"cpu-tar-7.journal.gz",
 		"truth":{"cause":"contention","workload":"tar","resource":"cpu","onset_unix":%d,"service":"shop","innocent":["rsync"]}}`, HalfOf("cpu-tar", 7), trouble), string(lines))
 
+	for f, err := range journal.Open(path) {
+		require.NoError(t, err)
+		if l, ok := f.(fact.Latency); ok {
+			require.Equal(t, "host", l.Host, "it was made on web")
+		}
+	}
+
 	again, err := Keep(dir, r, shippedEngine(t))
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(dir, "cpu-tar-7-2.journal.gz"), again, "the same seed again is another run")
@@ -117,6 +126,45 @@ func TestAccomplicesAreRightToo(t *testing.T) {
 	require.NoError(t, err)
 	ours, _, _ := judged(t, dir)
 	require.InDelta(t, 1, ours[HalfOf("two", 1)+" / two"].(map[string]any)["top1"], 0)
+}
+
+// Who names an innocent together with the guilty is wrong, and blames.
+func TestThoseNamedTogetherAreJudgedTogether(t *testing.T) {
+	suspect := func(name string) rootcause.Suspect {
+		return rootcause.Suspect{
+			Cause: rootcause.Contention, Resource: rootcause.SharedDisk, Workload: backup.Workload{Name: name}, Probability: 0.5, Together: true,
+		}
+	}
+	for _, test := range []struct {
+		state       rootcause.State
+		accomplices []string
+		right       bool
+		blames      bool
+	}{
+		{rootcause.StateNamed, []string{"rsync"}, true, false},
+		{rootcause.StateNamed, nil, false, true},
+		{rootcause.StateUnknown, nil, true, false}, // nobody is named: the first suspect counts
+	} {
+		truth := Truth{Cause: "contention", Workload: "borg", Resource: "disk", Accomplices: test.accomplices}
+		if test.accomplices == nil {
+			truth.Innocent = []string{"rsync"}
+		}
+		n := &night{c: caseLine{Truth: truth}}
+		v := rootcause.Verdict{State: test.state, Suspects: []rootcause.Suspect{suspect("borg"), suspect("rsync")}}
+		n.verdicts = []rootcause.Verdict{v}
+		require.Equal(t, test.right, n.allRight(v), test)
+		require.Equal(t, test.blames, n.blames(v), test)
+		for _, o := range n.observe().seen {
+			switch o.measure {
+			case "top1":
+				require.InDelta(t, share(test.right && test.state == rootcause.StateNamed), o.value, 0, test)
+			case "brier":
+				p := map[rootcause.State]float64{rootcause.StateNamed: 1, rootcause.StateUnknown: 0.5}[test.state]
+				miss := p - share(test.right)
+				require.InDelta(t, miss*miss, o.value, 0, test)
+			}
+		}
+	}
 }
 
 func TestHalves(t *testing.T) {

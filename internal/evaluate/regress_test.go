@@ -2,10 +2,8 @@ package evaluate
 
 import (
 	"cmp"
-	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,9 +23,7 @@ const goldenFile = "verdicts.golden"
 // said when it was taken up.
 func TestRecordings(t *testing.T) {
 	dir := filepath.Join("..", "..", "lab", "recordings")
-	if _, err := os.Stat(filepath.Join(dir, casesFile)); errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("%s holds no recordings: culprit lab run --keep makes them", dir)
-	}
+	require.FileExists(t, filepath.Join(dir, casesFile), "culprit lab run --keep makes recordings")
 	requireGolden(t, dir, *update)
 }
 
@@ -76,8 +72,8 @@ func lastVerdicts(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// saidLast is the last verdict in words: its state, and the first suspect if the
-// state says that it counts.
+// saidLast is the last verdict in words: its state, and whom it names if the state
+// says that it counts.
 func (n *night) saidLast() string {
 	if len(n.verdicts) == 0 {
 		return "none"
@@ -87,6 +83,9 @@ func (n *night) saidLast() string {
 		return v.State.String()
 	}
 	top := v.Top()
-	words := []string{v.State.String(), string(top.Cause), top.Resource.String(), cmp.Or(top.Tool, top.Workload.Name)}
+	words := []string{v.State.String(), string(top.Cause), top.Resource.String()}
+	for _, s := range namedBy(v) {
+		words = append(words, cmp.Or(s.Tool, s.Workload.Name))
+	}
 	return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
 }

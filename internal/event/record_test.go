@@ -59,6 +59,28 @@ func ofJobs() event.Verdict {
 	return v
 }
 
+// ofSome is a verdict on workloads that are named together.
+func ofSome() event.Verdict {
+	v := ofJobs()
+	v.Together = []event.Job{{Workload: "rsync", PID: 4712}, {Workload: "borg.service"}}
+	return v
+}
+
+func TestThoseNamedTogetherAreTold(t *testing.T) {
+	v := ofSome()
+	require.Equal(t, "shop on db1 takes 1.25 s instead of 110 ms; "+
+		"the cause is disk contention by restic (PID 4711) and rsync (PID 4712) and borg.service (93 %).", v.Sentence())
+	r := plog.NewLogRecord()
+	v.Record(r)
+	got := r.Attributes().AsRaw()
+	require.Equal(t, []any{"rsync", "borg.service"}, got["rootcause.cause.together.workload"])
+	require.Equal(t, []any{int64(4712), int64(0)}, got["rootcause.cause.together.pid"])
+
+	r = plog.NewLogRecord()
+	ofJobs().Record(r)
+	require.NotContains(t, r.Attributes().AsRaw(), "rootcause.cause.together.workload", "one is alone")
+}
+
 func TestPIDs(t *testing.T) {
 	r := plog.NewLogRecord()
 	ofJobs().Record(r)
@@ -114,6 +136,7 @@ func TestVerdictRoundTrip(t *testing.T) {
 		"full":    verdict(),
 		"closed":  closed,
 		"of jobs": ofJobs(),
+		"of some": ofSome(),
 		"least": {
 			ID: "v1", Phase: event.Opened, At: onset, Service: "shop", Onset: onset,
 			State: event.Unknown, Cause: event.Suspect{Kind: "unknown"},

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"iter"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,11 +16,17 @@ type keeper struct {
 	own    map[int64]bool // and with them those that they started
 	serves map[int64]bool
 	text   *strings.Replacer
+
+	ours      map[string]bool   // units and levels of control groups in which they are
+	strangers aliases           // of units, and of where strangers mount what
+	hosts     map[string]string // as they are packed
+	inText    *regexp.Regexp    // any of hosts; nil if there is none
 }
 
 // look finds them.
 func (k *keeper) look(facts iter.Seq2[fact.Fact, error]) error {
 	k.text, k.own, k.serves = strings.NewReplacer(k.Replace...), map[int64]bool{}, map[int64]bool{}
+	k.ours, k.hosts, k.strangers = map[string]bool{}, map[string]string{}, aliases{Stranger, map[string]string{}}
 	if k.all() {
 		return nil
 	}
@@ -32,6 +39,7 @@ func (k *keeper) look(facts iter.Seq2[fact.Fact, error]) error {
 		if err != nil {
 			return err
 		}
+		k.meet(f)
 		switch f := f.(type) {
 		case fact.Described:
 			told = append(told, f)
@@ -49,11 +57,21 @@ func (k *keeper) look(facts iter.Seq2[fact.Fact, error]) error {
 			}
 		}
 	}
+	for _, unit := range serving {
+		k.ours[unit], k.ours[unit+".service"] = true, true
+	}
 	for _, d := range told {
 		if slices.Contains(serving, d.Command) {
 			k.serves[d.Process.PID] = true
 		}
+		if !k.stranger(d.Process.PID) {
+			k.ours[d.Workload.Name] = true
+			for level := range strings.SplitSeq(k.text.Replace(d.Cgroup), "/") {
+				k.ours[level] = true
+			}
+		}
 	}
+	k.inText = k.hostsInText()
 	return nil
 }
 
@@ -71,41 +89,75 @@ func (k *keeper) belongs(d fact.Described) bool {
 
 // keep is a fact as it is packed.
 func (k *keeper) keep(f fact.Fact) fact.Fact {
-	switch f := f.(type) {
+	switch named := f.(type) {
 	case fact.Described:
-		f.Workload = k.workload(f.Workload)
-		if k.stranger(f.Process.PID) {
-			f.Command, f.Executable, f.Args = Stranger, "", nil
-			return f
-		}
-		f.Executable, f.Cgroup = k.text.Replace(f.Executable), k.text.Replace(f.Cgroup)
-		f.Args = slices.Clone(f.Args)
-		for i := range f.Args {
-			f.Args[i] = k.text.Replace(f.Args[i])
-		}
-		return f
+		f = k.described(named)
 	case fact.Use:
-		f.Workload = k.workload(f.Workload)
-		return f
+		named.Workload = k.workload(named.Workload)
+		f = named
+	case fact.Pressure:
+		named.Cgroup = k.cgroup(named.Cgroup)
+		f = named
+	case fact.Paging:
+		named.Cgroup = k.cgroup(named.Cgroup)
+		f = named
 	case fact.Filesystem:
-		f.Mountpoint = k.text.Replace(f.Mountpoint)
-		return f
+		f = k.filesystem(named)
 	case fact.Log:
-		f.Body = k.text.Replace(f.Body)
-		return f
+		named.Body = k.words(named.Body)
+		if !k.all() {
+			named.Unit = k.unit(named.Unit)
+		}
+		f = named
 	case fact.Mark:
-		f.Text = k.text.Replace(f.Text)
-		return f
-	default:
+		named.Text = k.words(named.Text)
+		f = named
+	case fact.Recalled:
+		named.State = k.memory(named.State)
+		f = named
+	}
+	if k.all() {
 		return f
 	}
+	return eachHost(f, func(name string) string { return k.hosts[name] })
 }
 
-// workload gives a stranger's job another name; jobs are told apart by their
-// leader's PID.
+func (k *keeper) described(d fact.Described) fact.Described {
+	d.Workload, d.Cgroup = k.workload(d.Workload), k.cgroup(d.Cgroup)
+	if k.stranger(d.Process.PID) {
+		d.Command, d.Executable, d.Args = Stranger, "", nil
+		return d
+	}
+	d.Executable = k.text.Replace(d.Executable)
+	d.Args = slices.Clone(d.Args)
+	for i := range d.Args {
+		d.Args[i] = k.words(d.Args[i])
+	}
+	return d
+}
+
+// workload gives a stranger's job another name, for jobs are told apart by their
+// leader's PID; units and containers of strangers get one each.
 func (k *keeper) workload(w fact.Workload) fact.Workload {
-	if w.PID != 0 && k.stranger(w.PID) {
+	switch {
+	case k.all(), w.Name == "", w.Type == fact.OtherWorkloads, w.Type == fact.KernelThreads:
+	case w.PID == 0:
+		w.Name = k.unit(w.Name)
+	case k.stranger(w.PID):
 		w.Name = Stranger
 	}
 	return w
+}
+
+// jsonText is a text in JSON without escapes.
+var jsonText = regexp.MustCompile(`"[^"\\]*"`)
+
+// memory is what was learned before, with the hosts' names in it.
+func (k *keeper) memory(state []byte) []byte {
+	return jsonText.ReplaceAllFunc(state, func(text []byte) []byte {
+		if alias := k.hosts[string(text[1:len(text)-1])]; alias != "" {
+			return []byte(`"` + alias + `"`)
+		}
+		return text
+	})
 }

@@ -18,7 +18,8 @@ type Packing struct {
 	// directory in which it ran. What else the host ran is nobody's business: of
 	// processes that neither descend from Root nor name Folder, and that serve no
 	// service, command and job are called Stranger, path and arguments are left
-	// out. Units and containers keep their names. If neither is set, all is kept.
+	// out; their units, containers, control groups and mount points get names that
+	// tell nothing, and hosts are called "host". If neither is set, all is kept.
 	Root   int64
 	Folder string
 	// Replace has pairs of old and new text, such as the directory of the build and

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -100,12 +101,68 @@ func TestPackKeepsStrangersToThemselves(t *testing.T) {
 	}
 	require.Equal(t, map[int64]string{
 		10: "culprit culprit", 11: "sh sh", 12: "restic restic", 20: "nbdkit nbdkit", 40: "nginx nginx", 50: "postgres postgres",
-		30: "stranger stranger", 60: "stranger stranger", 70: "stranger ssh.service",
+		30: "stranger stranger", 60: "stranger stranger", 70: "stranger stranger-1.service",
 	}, commands)
 	require.Equal(t, []string{"restic", "backup", "/opt/data"}, facts[3].(fact.Described).Args)
 	require.Equal(t, "/opt/culprit", facts[5].(fact.Described).Executable)
 	require.Equal(t, "in /opt/x", facts[14].(fact.Mark).Text)
 	require.Equal(t, []string{"restic", "backup", "/home/me/build/data"}, told[3].(fact.Described).Args, "what was told stays")
+}
+
+// Of what strangers run and mount, and of the host, nothing is told, and what
+// belonged together still does.
+func TestPackTellsNoNames(t *testing.T) {
+	at := time.Unix(1_790_000_000, 0).UTC()
+	described := func(pid, parent int64, cgroup, unit string) fact.Described {
+		return fact.Described{
+			At: at, Process: fact.Process{Host: "db7.secret.example", PID: pid}, Parent: parent, Command: "sh", Args: []string{"sh", "db7.secret.example:22"}, Cgroup: cgroup,
+			Workload: fact.Workload{Type: "unit", Name: unit},
+		}
+	}
+	const host, other = "db7.secret.example", "nas.secret.example"
+	told := []fact.Fact{
+		described(11, 10, "/system.slice/lab.service/jobs", "lab.service"),
+		described(70, 1, "/system.slice/secret.service/worker", "secret.service"),
+		described(71, 1, "/docker/secret", "docker-secret"),
+		fact.Use{At: at, Process: fact.Process{Host: host}, Workload: fact.Workload{Type: "unit", Name: "secret.service"}, Amounts: fact.Unknown()},
+		fact.Use{At: at, Process: fact.Process{Host: host}, Workload: fact.Workload{Type: fact.OtherWorkloads, Name: "others"}, Amounts: fact.Unknown()},
+		fact.Pressure{At: at, Host: host, Cgroup: "/system.slice/secret.service"},
+		fact.Pressure{At: at, Host: host, Cgroup: "/system.slice/lab.service"},
+		fact.Pressure{At: at, Host: host},
+		fact.Paging{At: at, Host: host, Cgroup: "/user.slice/user@secret.service/docker-secret.scope"},
+		fact.Filesystem{At: at, Host: host, Mountpoint: "/", Device: "vda1"},
+		fact.Filesystem{At: at, Host: host, Mountpoint: "/srv/lab-1/disk", Device: "loop0"},
+		fact.Filesystem{At: at, Host: host, Mountpoint: "/home/secret", Device: "nas:/secret"},
+		fact.Shared{At: at, Name: "nfs", Resource: "disk", Hosts: []string{host, other}},
+		fact.WorksFor{At: at, Server: fact.Process{Host: host, PID: 1}, Client: fact.Process{Host: other, PID: 2}},
+		fact.Log{At: at, Host: host, Unit: "secret.service", Body: host + " kernel: the disk of " + other + " fails"},
+		fact.Mark{At: at, Text: "on " + host},
+		fact.Recalled{At: at, State: []byte(`{"host":"` + host + `"}`)},
+	}
+	facts, _ := pack(t, Packing{Root: 10, Folder: "/srv/lab-1"}, write(t, told))
+	require.Equal(t, []string{"/system.slice/lab.service/jobs", "/system.slice/stranger-1.service/stranger-2", "/docker/stranger-1"},
+		[]string{facts[0].(fact.Described).Cgroup, facts[1].(fact.Described).Cgroup, facts[2].(fact.Described).Cgroup})
+	require.Equal(t, []string{"lab.service", "stranger-1.service", "docker-stranger-1"},
+		[]string{facts[0].(fact.Described).Workload.Name, facts[1].(fact.Described).Workload.Name, facts[2].(fact.Described).Workload.Name})
+	require.Equal(t, []string{"sh", "host:22"}, facts[0].(fact.Described).Args)
+	require.Equal(t, "stranger-1.service", facts[3].(fact.Use).Workload.Name)
+	require.Equal(t, "others", facts[4].(fact.Use).Workload.Name)
+	require.Equal(t, "/system.slice/stranger-1.service", facts[5].(fact.Pressure).Cgroup)
+	require.Equal(t, "/system.slice/lab.service", facts[6].(fact.Pressure).Cgroup)
+	require.Empty(t, facts[7].(fact.Pressure).Cgroup)
+	require.Equal(t, "/user.slice/user@stranger-1.service/docker-stranger-1.scope", facts[8].(fact.Paging).Cgroup)
+	require.Equal(t, fact.Filesystem{At: at, Host: "host", Mountpoint: "/", Device: "vda1"}, facts[9])
+	require.Equal(t, fact.Filesystem{At: at, Host: "host", Mountpoint: "/srv/lab-1/disk", Device: "loop0"}, facts[10])
+	require.Equal(t, fact.Filesystem{At: at, Host: "host", Mountpoint: "/stranger-3"}, facts[11])
+	require.Equal(t, []string{"host", "host-2"}, facts[12].(fact.Shared).Hosts)
+	require.Equal(t, "host kernel: the disk of host-2 fails", facts[14].(fact.Log).Body)
+	for _, f := range facts {
+		require.NotContains(t, fmt.Sprintf("%+v", f), "secret")
+		if r, ok := f.(fact.Recalled); ok {
+			require.JSONEq(t, `{"host":"host"}`, string(r.State))
+		}
+	}
+	require.Equal(t, []string{host, other}, told[12].(fact.Shared).Hosts, "what was told stays")
 }
 
 func TestPackRefuses(t *testing.T) {

@@ -35,9 +35,9 @@ type Row struct {
 	Runs       int    `json:"runs"`        // that count
 	Void       int    `json:"void"`        // besides
 	Top1       Share  `json:"top1"`        // the verdict was right
-	FalseBlame Share  `json:"false_blame"` // of a backup; NaN for the guilty
+	FalseBlame Share  `json:"false_blame"` // of a backup that did no harm, where there was one
 	Abstained  int    `json:"abstained"`   // no cause was named, and there was one
-	Brier      Figure `json:"brier"`       // mean square of (confidence in the first suspect - whether it is the cause)
+	Brier      Figure `json:"brier"`       // mean square of (confidence in the strongest suspect - whether it is the cause)
 	VerdictP50 Figure `json:"symptom_to_verdict_p50_s"`
 	VerdictP90 Figure `json:"symptom_to_verdict_p90_s"`
 	Before     Figure `json:"p95_before_ms"` // median over the runs
@@ -70,19 +70,19 @@ func rows(runs []Run, kind string) (list []Row, all *Row) {
 		}
 	}
 	for name, some := range byName {
-		list = append(list, row(name, kind, some))
+		list = append(list, row(name, some))
 	}
 	slices.SortFunc(list, func(a, b Row) int { return strings.Compare(a.Scenario, b.Scenario) })
 	if len(together) > 0 {
-		total := row("all "+kind, kind, together)
+		total := row("all "+kind, together)
 		all = &total
 	}
 	return list, all
 }
 
-func row(name, kind string, runs []Run) Row {
+func row(name string, runs []Run) Row {
 	r := Row{Scenario: name}
-	var right, blamed int
+	var right, blamed, innocents int
 	var briers, delays, before, during []float64
 	for _, run := range runs {
 		if run.Void {
@@ -91,7 +91,10 @@ func row(name, kind string, runs []Run) Row {
 		}
 		r.Runs++
 		right += one(run.Correct)
-		blamed += one(run.BlamedBackup)
+		if len(run.Truth.Innocent) > 0 {
+			innocents++
+			blamed += one(run.BlamedBackup)
+		}
 		r.Abstained += one(run.abstained())
 		if square, ok := run.brier(); ok {
 			briers = append(briers, square)
@@ -99,10 +102,7 @@ func row(name, kind string, runs []Run) Row {
 		delays = known(delays, run.SymptomToVerdict)
 		before, during = known(before, run.P95.Before), known(during, run.P95.During)
 	}
-	r.Top1, r.FalseBlame = share(right, r.Runs), share(blamed, r.Runs)
-	if kind == guilty {
-		r.FalseBlame = share(0, 0)
-	}
+	r.Top1, r.FalseBlame = share(right, r.Runs), share(blamed, innocents)
 	r.Brier = mean(briers)
 	r.VerdictP50, r.VerdictP90 = quantile(delays, 0.5), quantile(delays, 0.9)
 	r.Before, r.During = quantile(before, 0.5), quantile(during, 0.5)

@@ -28,13 +28,14 @@ const (
 	wrong = `{"scenario":"disk","seed":2,"truth":{"kind":"guilty","suspect":"restic","cause":"contention"},
 		"verdict":{"state":"probable","suspect":"find","cause":"contention","confidence":0.6},"correct":false,"symptom_to_verdict_s":30,"p95_ms":{"before":7,"during":70}}`
 	unsure = `{"scenario":"disk","seed":3,"truth":{"kind":"guilty","suspect":"restic","cause":"contention"},
-		"verdict":{"state":"unknown","suspect":"restic","cause":"contention","confidence":0.4},"correct":false,"symptom_to_verdict_s":20,"p95_ms":{"before":6,"during":60}}`
+		"verdict":{"state":"unknown","suspect":"","cause":"unknown","confidence":0.6},
+		"strongest":{"suspect":"restic","cause":"contention","resource":"disk","confidence":0.4},"correct":false,"symptom_to_verdict_s":20,"p95_ms":{"before":6,"during":60}}`
 	silent = `{"scenario":"disk","seed":4,"truth":{"kind":"guilty","suspect":"restic","cause":"contention"},
 		"verdict":{"state":"none","suspect":"","cause":"","confidence":null},"correct":false,"symptom_to_verdict_s":null,"p95_ms":{"before":null,"during":null}}`
 	void = `{"scenario":"disk","seed":5,"void":true,"truth":{"kind":"guilty","suspect":"restic","cause":"contention"},
 		"verdict":{"state":"named","suspect":"find","cause":"contention","confidence":1},"correct":false,"symptom_to_verdict_s":99,"p95_ms":{"before":1,"during":1}}`
-	calm   = `{"scenario":"calm","seed":6,"truth":{"kind":"innocent","cause":"none"},"verdict":{"state":"none"},"correct":true,"p95_ms":{"before":5,"during":5}}`
-	blamed = `{"scenario":"surge","seed":7,"truth":{"kind":"innocent","cause":"traffic_surge"},
+	calm   = `{"scenario":"calm","seed":6,"truth":{"kind":"innocent","cause":"none","innocent":["rsync"]},"verdict":{"state":"none"},"correct":true,"p95_ms":{"before":5,"during":5}}`
+	blamed = `{"scenario":"surge","seed":7,"truth":{"kind":"innocent","cause":"traffic_surge","innocent":["rsync"]},
 		"verdict":{"state":"named","suspect":"rsync","cause":"contention","confidence":0.8},"correct":false,"blamed_backup":true,"symptom_to_verdict_s":12,"p95_ms":{"before":5,"during":500}}`
 )
 
@@ -45,9 +46,9 @@ func TestScore(t *testing.T) {
 	require.Equal(t, "disk", disk.Scenario)
 	require.Equal(t, [3]int{4, 1, 2}, [3]int{disk.Runs, disk.Void, disk.Abstained})
 	require.InDelta(t, 0.25, float64(disk.Top1.Value), 1e-12)
-	require.False(t, disk.FalseBlame.Value.Known(), "a suspect of the guilty is no false blame")
-	// Squares of 0.1 and 0.6, and of 0.6 for a first suspect that was right and not named.
-	require.InDelta(t, (0.01+0.36+0.36)/3, float64(disk.Brier), 1e-12)
+	require.False(t, disk.FalseBlame.Value.Known(), "there was no innocent backup")
+	// Squares of 0.1 and 0.6, of 0.6 for a first suspect that was right and not named, and of 1 for silence.
+	require.InDelta(t, (0.01+0.36+0.36+1)/4, float64(disk.Brier), 1e-12)
 	require.InDelta(t, 20, float64(disk.VerdictP50), 0)
 	require.InDelta(t, 30, float64(disk.VerdictP90), 0)
 	require.InDelta(t, 6, float64(disk.Before), 0)
@@ -58,11 +59,47 @@ func TestScore(t *testing.T) {
 	require.InDelta(t, 1, float64(r.Innocent[0].Top1.Value), 0)
 	require.InDelta(t, 0, float64(r.Innocent[0].FalseBlame.Value), 0)
 	require.Zero(t, r.Innocent[0].Abstained, "to say nothing was right")
-	require.False(t, r.Innocent[0].Brier.Known(), "nobody said how sure he was")
+	require.InDelta(t, 0, float64(r.Innocent[0].Brier), 0, "silence was right")
 	require.InDelta(t, 1, float64(r.Innocent[1].FalseBlame.Value), 0)
 	require.InDelta(t, 0.64, float64(r.Innocent[1].Brier), 1e-12)
 	require.Equal(t, "all innocent", r.AllInnocent.Scenario)
 	require.InDelta(t, 0.5, float64(r.AllInnocent.FalseBlame.Value), 0)
+}
+
+func TestFalseBlameIsCountedWhereThereIsAnInnocent(t *testing.T) {
+	const both = `{"scenario":"one-of-two","truth":{"kind":"guilty","suspect":"restic","cause":"contention","innocent":["rsync"]},
+		"verdict":{"state":"named","suspect":"restic","cause":"contention","confidence":0.9},"correct":false,"blamed_backup":true}`
+	const alone = `{"scenario":"quiet","truth":{"kind":"innocent","cause":"none"},"verdict":{"state":"none"},"correct":true}`
+	r := Score(runs(t, right, both, alone, calm))
+	require.InDelta(t, 1, float64(r.AllGuilty.FalseBlame.Value), 0, "of the one run that had an innocent backup")
+	require.False(t, r.Innocent[1].FalseBlame.Value.Known(), "there was nobody to blame")
+	require.InDelta(t, 0, float64(r.AllInnocent.FalseBlame.Value), 0)
+}
+
+// A verdict that names no cause is as good as its strongest suspect, not as it was
+// sure to know nothing.
+func TestBrierOfAbstentions(t *testing.T) {
+	run := func(truth, strongest string) Run {
+		return runs(t, `{"scenario":"s","truth":`+truth+`,"verdict":{"state":"unknown","cause":"unknown","confidence":0.9},"strongest":`+strongest+`}`)[0]
+	}
+	const two = `{"kind":"guilty","suspect":"restic","cause":"contention","resource":"disk","accomplices":["borg"]}`
+	for _, test := range []struct {
+		truth, strongest string
+		want             float64
+	}{
+		{two, `{"suspect":"restic","cause":"contention","resource":"disk","confidence":0.25}`, 0.75 * 0.75},
+		{two, `{"suspect":"borg","cause":"contention","resource":"disk","confidence":0.25}`, 0.75 * 0.75},
+		{two, `{"suspect":"find","cause":"contention","resource":"disk","confidence":0.25}`, 0.25 * 0.25},
+		{two, `{"suspect":"restic","cause":"contention","resource":"cpu","confidence":0.25}`, 0.25 * 0.25},
+		{`{"kind":"innocent","cause":"traffic_surge"}`, `{"cause":"traffic_surge","confidence":0.25}`, 0.75 * 0.75},
+		{two, `null`, 1}, // as silence
+		{`{"kind":"innocent","cause":"none"}`, `null`, 0},
+		{`{"kind":"innocent","cause":"none"}`, `{"cause":"traffic_surge","confidence":0.25}`, 0.25 * 0.25},
+	} {
+		square, ok := run(test.truth, test.strongest).brier()
+		require.True(t, ok)
+		require.InDelta(t, test.want, square, 1e-12, test)
+	}
 }
 
 func TestNothingCounts(t *testing.T) {
@@ -117,6 +154,7 @@ func TestCheck(t *testing.T) {
 		`truth.kind is "perhaps"`:       strings.Replace(right, "guilty", "perhaps", 1),
 		"verdict.state is missing":      strings.Replace(right, "named", "", 1),
 		"verdict.confidence is 90: it ": strings.Replace(right, "0.9", "90", 1),
+		"strongest.confidence is 4: it": strings.Replace(unsure, "0.4", "4", 1),
 	} {
 		var r Run
 		require.NoError(t, json.Unmarshal([]byte(line), &r))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -177,6 +178,25 @@ func TestVerdictInPlainWords(t *testing.T) {
 	} {
 		has(t, page, fragment)
 	}
+}
+
+func TestThoseNamedTogetherAreOneClaim(t *testing.T) {
+	v := verdictOn(backup.Workload{Host: "web-1", Name: "nightly.service"})
+	other := v.Suspects[0]
+	other.Workload = backup.Workload{Host: "web-1", Name: "rsync", PID: 9}
+	v.Suspects[0].Probability, other.Probability = 0.5, 0.25
+	v.Suspects[0].Together, other.Together = true, true
+	v.Suspects = slices.Insert(v.Suspects, 1, other)
+	require.Equal(t, "nightly.service and rsync (PID 9) slowed shop by keeping the disk busy", report.Claim(v, false))
+	s := &script{events: map[time.Time][]rootcause.Event{second(70): {
+		rootcause.Episode{ID: "v1", Phase: rootcause.Opened, Victim: shop, Onset: second(60), Latency: 1.25, Baseline: 0.08}, v,
+	}}}
+	page := html.UnescapeString(write(t, report.Input{Engine: s, Facts: seq(ticks(120))}))
+	has(t, page, "<b>75\u00a0%</b> sure")
+	has(t, page, "Strongest rival: Traffic surge")
+
+	v.State = rootcause.StateUnknown
+	require.Equal(t, "shop was slow, and no cause stands out", report.Claim(v, false))
 }
 
 func TestPageLoadsNothing(t *testing.T) {

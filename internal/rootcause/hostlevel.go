@@ -147,7 +147,7 @@ func (l levels) saturated() float64 {
 	if l.busy.after-l.busy.before < 0.1*l.cores {
 		return 0
 	}
-	return clamp01((l.busy.after/l.cores - 0.75) / 0.2)
+	return ramp(l.busy.after/l.cores, 0.75, 0.95)
 }
 
 // follows tells, from 0 to 1, whether a use moves from second to second with

@@ -58,10 +58,10 @@ func (sc *scene) lockWait(on string, starved float64) wait {
 	return most
 }
 
-// crowd is by how much more sessions are at work for the victim, as a factor,
+// moreSessions is by how much more sessions are at work for the victim, as a factor,
 // while no fewer requests are done: more clients, not slower ones. Zero if
 // sessions or requests are not told, or a dump has sessions of its own.
-func (e *Engine) crowd(sc *scene) float64 {
+func (e *Engine) moreSessions(sc *scene) float64 {
 	dumps := slices.ContainsFunc(e.windows.Since("", moment(sc.onset)), func(w backup.Window) bool {
 		t, ok := e.catalog.Tool(w.Tool)
 		return ok && len(t.Backend) > 0
@@ -80,7 +80,7 @@ func (e *Engine) crowd(sc *scene) float64 {
 
 // heldUp tells from 0 to 1 how much the victim itself waits for what the host has:
 // whoever waits is at work for longer, so that more are at once, however few come.
-// A crowd waits for locks by its own doing.
+// Many sessions wait for locks by their own doing.
 func (sc *scene) heldUp() (most float64) {
 	for r, w := range sc.waits {
 		if w.own && Shared(r) != SharedLock {

@@ -33,10 +33,10 @@ func (e *Engine) surge(sc *scene) scored {
 		Name: "request_rate", Value: sc.rate.after, Unit: "{request}/s",
 		Sentence: fmt.Sprintf("%s gets %.0f requests per second, usually %.0f", sc.v.id.Service, sc.rate.after, sc.rate.before),
 	}
-	if crowd := e.crowd(sc); crowd > surgeRatio {
+	if more := e.moreSessions(sc); more > surgeRatio {
 		s.add(Evidence{
-			Name: "crowd", Value: crowd, Unit: "1", Term: TermCrowd, Strength: clamp01(math.Log2(crowd)) * (1 - sc.heldUp()),
-			Sentence: fmt.Sprintf("%.1f times as many sessions are at work, and as many requests are done as usual", crowd),
+			Name: "crowd", Value: more, Unit: "1", Term: TermCrowd, Strength: clamp01(math.Log2(more)) * (1 - sc.heldUp()),
+			Sentence: fmt.Sprintf("%.1f times as many sessions are at work, and as many requests are done as usual", more),
 		})
 	}
 	if ratio < surgeRatio {
@@ -104,7 +104,7 @@ func (e *Engine) faultyDisk(sc *scene, candidates []scored) scored {
 			hog = cmp.Or(hog, NameOf(c.Workload))
 		}
 	}
-	byItself := 1 - load(more)
+	byItself := 1 - weighty(more)
 	switch {
 	case sc.slowDisk.found && byItself > 0:
 		slow, wait := sc.slowDisk.evidence, waited(sc, SharedDisk)

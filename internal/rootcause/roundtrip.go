@@ -32,13 +32,6 @@ const (
 	leastTrip    = 0.002 // seconds
 )
 
-// What is under a tenth of all traffic fills no link that was not full before,
-// four tenths are the share of an equal.
-const (
-	smallTraffic = 0.1
-	fairTraffic  = 0.4
-)
-
 // measureTrips compares the round trips, and asks who sends more.
 func (sc *scene) measureTrips() trips {
 	s, known := sc.roundTrips()
@@ -48,7 +41,7 @@ func (sc *scene) measureTrips() trips {
 	slower := sc.slower()
 	t := trips{shift: s, known: true, strength: rise(s, max(leastTrip, tripsNothing*slower), tripsExplain*slower)}
 	if t.strength > 0 {
-		t.others, t.own = sc.crowds()
+		t.others, t.own = sc.newTraffic()
 	}
 	return t
 }
@@ -76,8 +69,9 @@ func (sc *scene) slower() float64 {
 	return max(0, sc.ep.usual*math.Expm1(sc.mean(sc.ep.signal.excess.at)))
 }
 
-// crowds tells how much of the traffic is new, and of others or of the victim.
-func (sc *scene) crowds() (others, own float64) {
+// newTraffic tells how much of the traffic was not there before, and is of others or
+// of the victim.
+func (sc *scene) newTraffic() (others, own float64) {
 	var all, mine shift
 	told := false
 	for _, h := range slices.Concat(sc.hosts, sc.sharing()) {
@@ -100,7 +94,7 @@ func (sc *scene) crowds() (others, own float64) {
 		all = sc.change(sc.onHosts((*host).linksMoved))
 	}
 	part := func(more float64) float64 {
-		return clamp01((more/max(all.after, smallest[SharedNetwork]) - smallTraffic) / (fairTraffic - smallTraffic))
+		return weighty(more / max(all.after, smallest[SharedNetwork]))
 	}
 	more := all.after - all.before
 	own = mine.after - mine.before

@@ -82,7 +82,7 @@ func (e *Engine) newScene(v *victim, ep *episode) *scene {
 	sc.locks, sc.all, sc.shared = e.locksOf(sc), e.hosts, e.shared
 	sc.rate = sc.shift(v.rate.at, 0.5)
 	sc.ownCPU = sc.shift(func(second int64) float64 { return sc.own(second, fact.CPU) }, 0.02)
-	sc.loadShare, sc.loadKnown = sc.load(ep)
+	sc.loadShare, sc.loadKnown = sc.explainedByRate(ep)
 	sc.served = min(1, sc.rate.ratio(0.5))
 	sc.measureWaits()
 	sc.slowDisk, sc.elsewhere = sc.findSlowDisk(), sc.calledElsewhere()
@@ -189,8 +189,8 @@ func (sc *scene) ownCPUs() cpuSet {
 	return sc.owners[0].cpus
 }
 
-// load is the part of the rise that traffic explains.
-func (sc *scene) load(ep *episode) (share float64, known bool) {
+// explainedByRate is the part of the rise that traffic explains.
+func (sc *scene) explainedByRate(ep *episode) (share float64, known bool) {
 	ratio := sc.rate.ratio(0.5)
 	if ratio < surgeRatio {
 		return 0, false
@@ -353,7 +353,7 @@ func (sc *scene) links() wait {
 	}, usesNetwork)
 	return wait{
 		own:      max(moved.before, moved.after) >= usesNetwork,
-		strength: clamp01((fullest - 0.75) / 0.2),
+		strength: ramp(fullest, 0.75, 0.95),
 		sentence: fmt.Sprintf("interface %s ran at %s of its speed", name, percent(fullest)),
 	}
 }

@@ -24,22 +24,11 @@ func (sc *scene) findSlowDisk() (slow slowDisk) {
 	return slow
 }
 
-// What has under a tenth of all that is moved makes no disk slow, four tenths are
-// the share of an equal.
-const (
-	smallLoad = 0.1
-	fairLoad  = 0.4
-)
-
-// load tells from 0 to 1 whether a new share of all that is moved can make a disk
-// slow, although that does not move more than before.
-func load(share float64) float64 { return clamp01((share - smallLoad) / (fairLoad - smallLoad)) }
-
 // against tells that a disk is slower than a workload's new share of the use
 // explains.
 func (d slowDisk) against(share float64) Evidence {
 	ev := d.evidence
-	ev.Term, ev.Strength = TermSlowByItself, ev.Strength*(1-load(share))
+	ev.Term, ev.Strength = TermSlowByItself, ev.Strength*(1-weighty(share))
 	return ev
 }
 

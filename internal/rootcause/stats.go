@@ -157,6 +157,9 @@ func clamp01(x float64) float64 {
 	return min(x, 1)
 }
 
+// ramp is 0 up to low, 1 from high on, and rises evenly between them.
+func ramp(x, low, high float64) float64 { return clamp01((x - low) / (high - low)) }
+
 // rankCorrelation is Spearman's; zero if either does not vary.
 func rankCorrelation(a, b []float64) float64 {
 	return correlation(ranks(a), ranks(b))

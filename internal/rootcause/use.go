@@ -55,3 +55,14 @@ func (sc *scene) compare(u *use) {
 	}
 	u.after /= float64(sc.to - sc.from + 1)
 }
+
+// What has under a tenth of all that is moved keeps nobody waiting who did not wait
+// before, four tenths are the share of an equal.
+const (
+	smallPart = 0.1
+	fairPart  = 0.4
+)
+
+// weighty tells from 0 to 1 whether a new part of all that is moved can keep others
+// waiting.
+func weighty(part float64) float64 { return ramp(part, smallPart, fairPart) }

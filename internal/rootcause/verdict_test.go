@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-culprit/culprit/internal/backup"
 	"github.com/otel-culprit/culprit/internal/fact"
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
@@ -97,6 +98,60 @@ func TestEveryRivalIsInTheList(t *testing.T) {
 	rival, ok := v.Rival()
 	require.True(t, ok)
 	require.NotEqual(t, v.Top().Cause, rival.Cause)
+}
+
+// Two are named together: the verdict is as sure as both are, and none of them is
+// the rival of the other.
+func TestThoseNamedTogetherAreOneExplanation(t *testing.T) {
+	suspect := func(name string, probability float64, together bool) rootcause.Suspect {
+		return rootcause.Suspect{
+			Cause: rootcause.Contention, Resource: rootcause.SharedDisk, Workload: backup.Workload{Name: name}, Probability: probability, Together: together,
+		}
+	}
+	unknown := rootcause.Suspect{Cause: rootcause.UnknownCause, Probability: 0.125}
+	for name, test := range map[string]struct {
+		state       rootcause.State
+		suspects    []rootcause.Suspect
+		others      []string
+		probability float64
+		rival       string // empty if there is none
+	}{
+		"two": {
+			rootcause.StateNamed,
+			[]rootcause.Suspect{suspect("borg", 0.5, true), unknown, suspect("rsync", 0.25, true), suspect("find", 0.125, false)},
+			[]string{"rsync"},
+			0.75, "find",
+		},
+		"three and nobody else": {
+			rootcause.StateProbable,
+			[]rootcause.Suspect{suspect("borg", 0.5, true), suspect("rsync", 0.25, true), suspect("tar", 0.125, true), unknown},
+			[]string{"rsync", "tar"},
+			0.875, "",
+		},
+		"one": {
+			rootcause.StateNamed,
+			[]rootcause.Suspect{suspect("borg", 0.75, false), suspect("rsync", 0.125, false), unknown},
+			nil, 0.75, "rsync",
+		},
+		"nobody is named": {
+			rootcause.StateUnknown,
+			[]rootcause.Suspect{suspect("borg", 0.5, true), suspect("rsync", 0.25, true), unknown},
+			nil, 0.5, "rsync",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := rootcause.Verdict{State: test.state, Suspects: test.suspects}
+			var others []string
+			for _, s := range v.Others() {
+				others = append(others, s.Workload.Name)
+			}
+			require.Equal(t, test.others, others)
+			require.InDelta(t, test.probability, v.Probability(), 1e-12)
+			rival, ok := v.Rival()
+			require.Equal(t, test.rival != "", ok)
+			require.Equal(t, test.rival, rival.Workload.Name)
+		})
+	}
 }
 
 func TestAJobOnOtherCPUsDoesNotTakeTheCPU(t *testing.T) {

@@ -45,8 +45,8 @@ func TestExposition(t *testing.T) {
 		Victims: []rootcause.VictimView{
 			{
 				Victim: rootcause.Victim{Service: "shop", Host: "web1"}, Latency: 2, Baseline: 0.5, Upper: 0.75, Rate: 10, ErrorRate: 2, InEpisode: true,
-				VerdictID: "v", State: rootcause.StateNamed,
-				Top: rootcause.Suspect{Cause: rootcause.Contention, Resource: rootcause.SharedDisk, Workload: restic, Probability: 0.9},
+				VerdictID: "v", State: rootcause.StateNamed, Probability: 0.9,
+				Top: rootcause.Suspect{Cause: rootcause.Contention, Resource: rootcause.SharedDisk, Workload: restic, Probability: 0.5, Together: true},
 			},
 			{Victim: rootcause.Victim{Service: "api"}, Latency: math.NaN(), Baseline: math.NaN(), Upper: math.NaN()},
 		},

@@ -65,6 +65,24 @@ func TestVerdictEvent(t *testing.T) {
 	}, verdictEvent(verdict(rootcause.StateNamed, guilty, surge, unknown)))
 }
 
+// Those that are named together are told together, with the confidence of all; none
+// of them is the rival.
+func TestVerdictEventOfSomeTogether(t *testing.T) {
+	one, other := guilty, guilty
+	one.Probability, one.Together = 0.5, true
+	other.Probability, other.Together = 0.375, true
+	other.Workload = backup.Workload{Host: "web1", Name: "borg", PID: 8, Start: 1}
+	v := verdictEvent(verdict(rootcause.StateNamed, one, other, surge, unknown))
+	require.InDelta(t, 0.875, v.Cause.Confidence, 1e-12)
+	require.Equal(t, []event.Job{{Workload: "borg", PID: 8}}, v.Together)
+	require.Equal(t, "traffic_surge", v.Rival.Kind)
+	require.InDelta(t, 0.5, v.Suspects[0].Confidence, 0, "each suspect keeps its own")
+
+	v = verdictEvent(verdict(rootcause.StateUnknown, one, other, unknown))
+	require.Empty(t, v.Together, "nobody is named")
+	require.Equal(t, "restic", v.Rival.Workload)
+}
+
 // When nothing stands out, the strongest suspect is a rival and no cause.
 func TestVerdictEventWithoutCause(t *testing.T) {
 	for name, suspects := range map[string][]rootcause.Suspect{
