@@ -85,7 +85,7 @@ func (e *Engine) ownWork(sc *scene) scored {
 	if alone := clamp01(2*more) * grown * (1 - max(sc.heldUp(), sc.waits[SharedLock].strength)); alone > 0 && sc.waitsKnown {
 		s.add(Evidence{
 			Name: "works_alone", Value: alone, Unit: "1", Term: TermWorksAlone, Strength: alone,
-			Sentence: fmt.Sprintf("%s does so without waiting more than usual for what others use, too", sc.v.id.Service),
+			Sentence: sc.v.id.Service + " does so without waiting more than usual for what others use, too",
 		})
 	}
 	return s

@@ -308,8 +308,9 @@ func (v Verdict) Probability() float64 {
 // Rival is the strongest other explanation; that it is unknown explains nothing
 // and is no rival. ok is false if there is none.
 func (v Verdict) Rival() (rival Suspect, ok bool) {
+	together := v.State != StateUnknown && v.Top().Together
 	for _, s := range v.Suspects[1:] {
-		if s.Cause != UnknownCause && !(s.Together && v.Top().Together && v.State != StateUnknown) {
+		if named := together && s.Together; !named && s.Cause != UnknownCause {
 			return s, true
 		}
 	}
