@@ -46,11 +46,11 @@ func (v Verdict) past() string {
 
 // causes names the cause, with all that are named together with it.
 func (v Verdict) causes() string {
-	text := v.Cause.Phrase()
+	all := []string{v.Cause.Phrase()}
 	for _, j := range v.Together {
-		text += " and " + job(j.Workload, j.PID)
+		all = append(all, job(j.Workload, j.PID))
 	}
-	return text
+	return strings.Join(all, " and ")
 }
 
 // Sentence says in one sentence what happened to the backup.

@@ -117,7 +117,8 @@ func eachHost(f fact.Fact, rename func(string) string) fact.Fact {
 	v := reflect.New(reflect.TypeOf(f)).Elem()
 	v.Set(reflect.ValueOf(f))
 	renameHosts(v, rename)
-	return v.Interface().(fact.Fact)
+	renamed, _ := v.Interface().(fact.Fact) // it is of f's type
+	return renamed
 }
 
 func renameHosts(v reflect.Value, rename func(string) string) {

@@ -275,11 +275,11 @@ func Claim(v rootcause.Verdict, withHost bool) string {
 	top := v.Top()
 	switch top.Cause {
 	case rootcause.Contention:
-		who := name(top.Workload, withHost)
+		who := []string{name(top.Workload, withHost)}
 		for _, s := range v.Others() {
-			who += " and " + name(s.Workload, withHost)
+			who = append(who, name(s.Workload, withHost))
 		}
-		return fmt.Sprintf("%s %s %s by %s", who, pick("slowed", "probably slowed"), service, taking(top.Resource))
+		return fmt.Sprintf("%s %s %s by %s", strings.Join(who, " and "), pick("slowed", "probably slowed"), service, taking(top.Resource))
 	case rootcause.TrafficSurge:
 		return fmt.Sprintf("More traffic than usual %s %s", pick("slowed", "probably slowed"), service)
 	case rootcause.OwnWork:
