@@ -126,6 +126,7 @@ func (s *Stage) Adopt(pid int) error {
 	if err != nil {
 		return err
 	}
+	p.mark()
 	return s.record(p)
 }
 
