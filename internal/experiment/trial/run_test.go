@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +23,7 @@ import (
 
 	"github.com/otel-culprit/culprit/internal/catalog/files"
 	"github.com/otel-culprit/culprit/internal/experiment"
+	"github.com/otel-culprit/culprit/internal/stage"
 )
 
 // options are those of a short experiment; what it says goes to the test's log.
@@ -77,13 +80,14 @@ func TestOnlyOwnSitesAreLoaded(t *testing.T) {
 
 func TestWrongOptionsNameTheirKey(t *testing.T) {
 	tests := map[string]func(*Options){
-		"must follow --":     func(o *Options) { o.Command = nil },
-		"--rate must be":     func(o *Options) { o.Rate = -1 },
-		"--repeats must be":  func(o *Options) { o.Repeats = 1 },
-		"--block must be":    func(o *Options) { o.Block = time.Millisecond },
-		"--settle must be":   func(o *Options) { o.Settle = 0 },
-		"--abort-above must": func(o *Options) { o.AbortAbove = 0 },
-		"--limit-time must":  func(o *Options) { o.LimitTime = 0 },
+		"must follow --":      func(o *Options) { o.Command = nil },
+		"--rate must be":      func(o *Options) { o.Rate = -1 },
+		"not 1: fewer do not": func(o *Options) { o.Rate = 1 },
+		"--repeats must be":   func(o *Options) { o.Repeats = 1 },
+		"--block must be":     func(o *Options) { o.Block = time.Millisecond },
+		"--settle must be":    func(o *Options) { o.Settle = 0 },
+		"--abort-above must":  func(o *Options) { o.AbortAbove = 0 },
+		"--limit-time must":   func(o *Options) { o.LimitTime = 0 },
 	}
 	for want, spoil := range tests {
 		o := options(t, "http://127.0.0.1/", "true")
@@ -105,9 +109,16 @@ func TestWrongOptionsNameTheirKey(t *testing.T) {
 func TestItStopsAtOnceWhenTheSiteIsTooSlow(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	runs, cleaned := filepath.Join(dir, "runs"), filepath.Join(dir, "cleaned")
+	runs, cleaning, cleaned := filepath.Join(dir, "runs"), filepath.Join(dir, "cleaning"), filepath.Join(dir, "cleaned")
 	o := options(t, slowed(t, runs, 30*time.Second), "sh", "-c", "echo $$ >"+runs+"; while :; do sleep 1; done")
-	o.AbortAbove, o.Cleanup, o.Skip = 500*time.Millisecond, "rm -f "+runs+"; date >"+cleaned, all
+	o.AbortAbove, o.Skip = 500*time.Millisecond, all
+	var late atomic.Int64
+	site, err := url.Parse(o.Web)
+	require.NoError(t, err)
+	door := httptest.NewServer(countedWhile(cleaning, &late, httputil.NewSingleHostReverseProxy(site)))
+	t.Cleanup(door.Close)
+	o.Web = door.URL
+	o.Cleanup = "if [ -e " + runs + " ]; then touch " + cleaning + "; sleep 1; rm " + runs + "; date >" + cleaned + "; echo full; false; fi"
 	o.Block = 3 * time.Second
 	r, err := Run(t.Context(), o)
 	require.NoError(t, err)
@@ -117,7 +128,63 @@ func TestItStopsAtOnceWhenTheSiteIsTooSlow(t *testing.T) {
 	require.Len(t, r.Blocks, 2, "the one that was stopped is told")
 	require.Less(t, r.Blocks[1].Seconds, 2.5, "it was stopped before its time")
 	require.FileExists(t, cleaned, "what cleans up is run all the same")
+	require.Contains(t, fmt.Sprint(r.Notes), "--cleanup: ", "it failed, and that is told")
+	require.Zero(t, late.Load(), "nobody asks the site any more")
 	nothingLeft(t, o)
+}
+
+// countedWhile counts requests while a file is there.
+func countedWhile(file string, count *atomic.Int64, site http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := os.Stat(file); err == nil {
+			count.Add(1)
+		}
+		site.ServeHTTP(w, r)
+	})
+}
+
+func TestItStopsBeforeABlockWhenTheSiteIsTooSlow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	again, slow := filepath.Join(dir, "again"), filepath.Join(dir, "slow")
+	o := options(t, slowed(t, slow, 30*time.Second), "sleep", "100")
+	o.AbortAbove, o.Skip = 500*time.Millisecond, all
+	o.Prepare = "[ ! -e " + again + " ] || touch " + slow + "; touch " + again
+	r, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.Equal(t, experiment.Aborted, r.State)
+	require.Contains(t, r.Stopped, `before "plain", above the bound of 500ms`)
+	nothingLeft(t, o)
+}
+
+func TestWhatFailsBesideTheReasonIsNoted(t *testing.T) {
+	left, full := errors.New("processes [7] of the backup do not end"), errors.New("--cleanup: disk full")
+	for _, test := range []struct {
+		reason error
+		state  experiment.State
+	}{
+		{&tooSlowError{"p95 was high"}, experiment.Aborted},
+		{fmt.Errorf("--prepare: %w", errTime), experiment.OutOfTime},
+	} {
+		tr := &trial{Options: Options{Say: t.Logf}, blocks: []experiment.Block{{}}}
+		state, _, err := tr.ending(errors.Join(errors.Join(test.reason, left), full))
+		require.NoError(t, err)
+		require.Equal(t, test.state, state)
+		require.Equal(t, []string{left.Error(), full.Error()}, tr.notes)
+	}
+}
+
+func TestTheTimeOfAllEndsWhatPrepares(t *testing.T) {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errTime)
+	defer cancel()
+	require.ErrorIs(t, (&trial{}).prepared(ctx, "sleep 100"), errTime)
+}
+
+func TestWithoutDataNoDiskIsLimited(t *testing.T) {
+	host, disk := probe(t.Context(), Options{}, experiment.Command{}, stage.Abilities{})
+	require.Contains(t, host.NoIOGroups, "with --data")
+	require.Contains(t, host.NoIdleIO, "with --data")
+	require.Empty(t, disk)
 }
 
 func TestAnInterruptEndsTheBackup(t *testing.T) {
