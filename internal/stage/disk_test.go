@@ -222,7 +222,10 @@ func TestProbeNamesTheCure(t *testing.T) {
 
 func TestMountOfIsTheLastOfTheLongest(t *testing.T) {
 	mounts := []*procfs.MountInfo{
-		{MountPoint: "/", Source: "root"}, {MountPoint: "/srv", Source: "hidden"}, {MountPoint: "/srv", Source: "srv"}, {MountPoint: "/srv/a", Source: "a"},
+		{MountPoint: "/", Source: "root"},
+		{MountPoint: "/srv", Source: "hidden"},
+		{MountPoint: "/srv", Source: "srv"},
+		{MountPoint: "/srv/a", Source: "a"},
 		{MountPoint: `/srv/my\040shop`, Source: "shop"},
 	}
 	for path, want := range map[string]string{

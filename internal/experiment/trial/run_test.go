@@ -272,7 +272,7 @@ func TestARemedyThatFailsIsLeftOut(t *testing.T) {
 }
 
 // onLastCPU starts the lab's site on the last CPU and gives its URL.
-func onLastCPU(t *testing.T) (url, cpu string) {
+func onLastCPU(t *testing.T) (site, cpu string) {
 	t.Helper()
 	var may unix.CPUSet
 	require.NoError(t, unix.SchedGetaffinity(0, &may))
@@ -289,31 +289,31 @@ func onLastCPU(t *testing.T) (url, cpu string) {
 	require.NoError(t, listener.Close())
 	self, err := os.Executable()
 	require.NoError(t, err)
-	site := exec.Command("taskset", "-c", cpu, self, "lab-site", addr, t.TempDir())
-	site.SysProcAttr = &unix.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL} // as a service has a session of its own
-	site.Stderr = os.Stderr
-	require.NoError(t, site.Start())
+	program := exec.Command("taskset", "-c", cpu, self, "lab-site", addr, t.TempDir())
+	program.SysProcAttr = &unix.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL} // as a service has a session of its own
+	program.Stderr = os.Stderr
+	require.NoError(t, program.Start())
 	t.Cleanup(func() {
-		require.NoError(t, site.Process.Signal(unix.SIGTERM))
-		_ = site.Wait()
+		require.NoError(t, program.Process.Signal(unix.SIGTERM))
+		_ = program.Wait()
 	})
-	url = "http://" + addr + "/item/7"
+	site = "http://" + addr + "/item/7"
 	soon(t, "the site answers", func() bool {
-		resp, err := http.Get(url)
+		resp, err := http.Get(site)
 		if err != nil {
 			return false
 		}
 		defer resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	return url, cpu
+	return site, cpu
 }
 
 // TestABackupThatTakesTheCPU is the whole of it, for real: a job takes the CPU of
 // a site that needs most of it, and what makes it yield gives it back.
 func TestABackupThatTakesTheCPU(t *testing.T) {
-	url, cpu := onLastCPU(t)
-	o := options(t, url, "taskset", "-c", cpu, "sh", "-c", "while :; do :; done & while :; do :; done")
+	web, cpu := onLastCPU(t)
+	o := options(t, web, "taskset", "-c", cpu, "sh", "-c", "while :; do :; done & while :; do :; done")
 	o.Rate, o.Block = 80, 1500*time.Millisecond
 	o.Skip = []string{"cpu_limit_4", "io_limit_4", "io_limit_16"}
 	r, err := Run(t.Context(), o)
@@ -339,4 +339,19 @@ func TestABackupThatTakesTheCPU(t *testing.T) {
 	for _, want := range []string{"bandwidth", "compress_less", "read_less"} {
 		require.Contains(t, fmt.Sprint(r.Missing), want, "what cannot be tried is told")
 	}
+}
+
+func TestHelpDoesNotWaitForWhatHoldsItsOutputOpen(t *testing.T) {
+	t.Parallel()
+	tool := filepath.Join(t.TempDir(), "tool")
+	require.NoError(t, os.WriteFile(tool, []byte("#!/bin/sh\nsleep 20 &\necho $! --limit-upload\n"), 0o700))
+	began := time.Now()
+	text, why := help(t.Context(), experiment.Command{Argv: []string{tool}})
+	require.Less(t, time.Since(began), 15*time.Second)
+	require.Empty(t, why)
+	pid, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+	require.Equal(t, "--limit-upload", rest)
+	left, err := strconv.Atoi(pid)
+	require.NoError(t, err)
+	require.NoError(t, unix.Kill(left, unix.SIGKILL))
 }
