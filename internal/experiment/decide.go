@@ -130,10 +130,11 @@ func bySlowdown(a, b Arm) int { return cmp.Compare(a.Slowdown.Value, b.Slowdown.
 
 // told is "2.1 (1.9 to 2.6)".
 func told(i Interval) string {
-	return fmt.Sprintf("%s (%s to %s)", short(i.Value), short(i.Low), short(i.High))
+	return fmt.Sprintf("%s (%s to %s)", Figure(i.Value), Figure(i.Low), Figure(i.High))
 }
 
-func short(v float64) string {
+// Figure has about three digits.
+func Figure(v float64) string {
 	switch {
 	case v >= 100:
 		return fmt.Sprintf("%.0f", v)

@@ -46,19 +46,23 @@ func (l Limits) properties(device string) []string {
 // period is the kernel's usual one for quotas, in microseconds.
 const period = 100_000
 
-// writes are the commands of a shell that make the group and join it.
+// writes are the commands of a shell that make the group and join it: 0 is the
+// process that writes it. Version 2 has a controller's files only where the group
+// above enables it.
 func (l Limits) writes(way Way, device string) []string {
 	var list []string
 	group := func(controller string, settings ...[2]string) {
 		dir := "/sys/fs/cgroup/culprit-backup"
 		if way == Version1 {
 			dir = "/sys/fs/cgroup/" + controller + "/culprit-backup"
+		} else {
+			list = append(list, fmt.Sprintf("echo +%s > /sys/fs/cgroup/cgroup.subtree_control", controller))
 		}
 		list = append(list, "mkdir -p "+dir)
 		for _, s := range settings {
 			list = append(list, fmt.Sprintf("echo '%s' > %s/%s", s[0], dir, s[1]))
 		}
-		list = append(list, fmt.Sprintf("echo $BASHPID > %s/cgroup.procs", dir))
+		list = append(list, fmt.Sprintf("echo 0 > %s/cgroup.procs", dir))
 	}
 	choose := func(one, two [2]string) [2]string {
 		if way == Version1 {
@@ -87,7 +91,11 @@ func (l Limits) writes(way Way, device string) []string {
 		))
 	}
 	if len(io) > 0 {
-		group("blkio", io...)
+		name := "io"
+		if way == Version1 {
+			name = "blkio"
+		}
+		group(name, io...)
 	}
 	return list
 }

@@ -1,11 +1,14 @@
 package experiment_test
 
 import (
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/otel-culprit/culprit/internal/catalog"
 	"github.com/otel-culprit/culprit/internal/catalog/files"
@@ -212,13 +215,36 @@ func TestWhatAPersonTypes(t *testing.T) {
 	argv := []string{"restic", "backup", "/srv/my shop"}
 	require.Equal(t, `systemd-run --scope -p CPUQuota=25% -p 'IOReadBandwidthMax=/dev/block/8:0 1000' -p 'IOWriteBandwidthMax=/dev/block/8:0 2000' restic backup '/srv/my shop'`,
 		limits.Typed(experiment.Systemd, "8:0", argv))
-	require.Equal(t, `(mkdir -p /sys/fs/cgroup/cpu/culprit-backup && echo '25000' > /sys/fs/cgroup/cpu/culprit-backup/cpu.cfs_quota_us && echo $BASHPID > /sys/fs/cgroup/cpu/culprit-backup/cgroup.procs`+
+	require.Equal(t, `(mkdir -p /sys/fs/cgroup/cpu/culprit-backup && echo '25000' > /sys/fs/cgroup/cpu/culprit-backup/cpu.cfs_quota_us && echo 0 > /sys/fs/cgroup/cpu/culprit-backup/cgroup.procs`+
 		` && mkdir -p /sys/fs/cgroup/blkio/culprit-backup && echo '8:0 1000' > /sys/fs/cgroup/blkio/culprit-backup/blkio.throttle.read_bps_device`+
-		` && echo '8:0 2000' > /sys/fs/cgroup/blkio/culprit-backup/blkio.throttle.write_bps_device && echo $BASHPID > /sys/fs/cgroup/blkio/culprit-backup/cgroup.procs && exec restic backup '/srv/my shop')`,
+		` && echo '8:0 2000' > /sys/fs/cgroup/blkio/culprit-backup/blkio.throttle.write_bps_device && echo 0 > /sys/fs/cgroup/blkio/culprit-backup/cgroup.procs && exec restic backup '/srv/my shop')`,
 		limits.Typed(experiment.Version1, "8:0", argv))
-	require.Equal(t, `(mkdir -p /sys/fs/cgroup/culprit-backup && echo '1' > /sys/fs/cgroup/culprit-backup/cpu.weight && echo $BASHPID > /sys/fs/cgroup/culprit-backup/cgroup.procs && exec tar)`,
+	require.Equal(t, `(echo +cpu > /sys/fs/cgroup/cgroup.subtree_control && mkdir -p /sys/fs/cgroup/culprit-backup && echo '1' > /sys/fs/cgroup/culprit-backup/cpu.weight && echo 0 > /sys/fs/cgroup/culprit-backup/cgroup.procs && exec tar)`,
 		experiment.Limits{CPUWeight: 1}.Typed(experiment.Version2, "8:0", []string{"tar"}))
 	require.Equal(t, `'it'\''s' ''`, experiment.ShellLine([]string{"it's", ""}))
+}
+
+// TestWhatAPersonTypesWorks in the plainest shell.
+func TestWhatAPersonTypesWorks(t *testing.T) {
+	way, group, top := experiment.Version1, "/sys/fs/cgroup/cpu/culprit-backup", "/sys/fs/cgroup/cpu"
+	if enabled, err := os.ReadFile("/sys/fs/cgroup/cgroup.subtree_control"); err == nil {
+		way, group, top = experiment.Version2, "/sys/fs/cgroup/culprit-backup", "/sys/fs/cgroup"
+		if !slices.Contains(strings.Fields(string(enabled)), "cpu") {
+			t.Skip("the controller cpu would stay enabled")
+		}
+	}
+	if unix.Access(top, unix.W_OK) != nil {
+		t.Skip("no control group can be made below " + top)
+	}
+	if _, err := os.Stat(group); err == nil {
+		t.Skip(group + " is there already")
+	}
+	t.Cleanup(func() { require.NoError(t, unix.Rmdir(group)) })
+	for _, limits := range []experiment.Limits{{CPUWeight: 1}, {CPUCores: 0.5}} {
+		out, err := exec.Command("sh", "-c", limits.Typed(way, "", []string{"cat", "/proc/self/cgroup"})).CombinedOutput()
+		require.NoError(t, err, string(out))
+		require.Contains(t, string(out), "/culprit-backup\n")
+	}
 }
 
 // TestTheCataloguesOptionsAreTried: what the catalogue tells users to try is

@@ -69,7 +69,7 @@ func (r Report) Sum(remedies []Remedy, commands map[string]string, intn func(n i
 		r.Notes = append(r.Notes, fmt.Sprintf("%d of %d blocks had fewer than %d requests, so that their p95 rests on one or two of them: raise --rate or --block", thin, len(r.Blocks), few))
 	}
 	if unsteady := spread(of(r.Blocks, Baseline)); unsteady >= restless {
-		r.Notes = append(r.Notes, fmt.Sprintf("without a backup the p95 of one block is %s times that of another: something else troubles the site, and the figures are not good; end it and repeat", short(unsteady)))
+		r.Notes = append(r.Notes, fmt.Sprintf("without a backup the p95 of one block is %s times that of another: something else troubles the site, and the figures are not good; end it and repeat", Figure(unsteady)))
 	}
 	if failed > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("in %d of %d blocks more than one request in twenty failed", failed, len(r.Blocks)))
@@ -140,7 +140,7 @@ func (r Report) table() [][]string {
 				slowdown = "hardly moves"
 			}
 		}
-		rows = append(rows, []string{mark(a, r) + a.ID, short(a.P50), short(a.P95), short(a.P99), over, slowdown})
+		rows = append(rows, []string{mark(a, r) + a.ID, Figure(a.P50), Figure(a.P95), Figure(a.P99), over, slowdown})
 	}
 	return rows
 }

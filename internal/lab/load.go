@@ -31,6 +31,7 @@ type Load struct {
 	mu         sync.Mutex
 	unfinished int
 	visits     []visit // by planned time
+	forgotten  int     // visits before those
 }
 
 // visit is one request.
@@ -123,13 +124,16 @@ func (l *Load) begin(planned time.Time) (number int, ok bool) {
 		return 0, false
 	}
 	l.unfinished++
-	return len(l.visits) - 1, true
+	return l.forgotten + len(l.visits) - 1, true
 }
 
 func (l *Load) end(number int, planned time.Time, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.unfinished--
+	if number -= l.forgotten; number < 0 {
+		return
+	}
 	l.visits[number].took = time.Since(planned)
 	l.visits[number].failed = err != nil
 }

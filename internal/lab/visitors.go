@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -88,6 +89,16 @@ func loopbackOnly(_, address string, _ syscall.RawConn) error {
 		return errors.New(address + " is not on the loopback interface")
 	}
 	return nil
+}
+
+// Forget drops the requests that were planned before a time, so that what is kept
+// of a long load stays bounded.
+func (l *Load) Forget(before time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := len(planned(l.visits, time.Time{}, before))
+	l.visits = slices.Delete(l.visits, 0, old)
+	l.forgotten += old
 }
 
 // Took lists how long the requests took that were planned from one time until

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -81,4 +82,23 @@ func TestVisitorsAskForPathsAndFollowNoRedirects(t *testing.T) {
 	require.GreaterOrEqual(t, failed, asked["/gone"], "a redirect is no page")
 	none, _ := l.Took(began.Add(-time.Second), began.Add(-2*time.Second))
 	require.Empty(t, none)
+}
+
+func TestForgottenRequestsMayEndLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, began, stop := runLoad(t, func(time.Time) (time.Duration, int) { return 15 * time.Second, http.StatusOK }, 10*time.Second, 20)
+		defer stop()
+		all, _ := l.Took(began, time.Now())
+		middle := began.Add(5 * time.Second)
+		later, _ := l.Took(middle, time.Now())
+		require.Greater(t, len(all), len(later))
+		l.Forget(middle)
+		kept, _ := l.Took(began, began.Add(10*time.Second))
+		require.Equal(t, later, kept)
+		time.Sleep(20 * time.Second) // of the bubble: all of these end
+		ended := l.Stats(began, began.Add(10*time.Second))
+		require.Equal(t, len(later), ended.Offered)
+		require.Zero(t, ended.Unfinished)
+		require.InDelta(t, 15_000, ended.P50, 1)
+	})
 }

@@ -99,45 +99,11 @@ func (g controlGroup) undo(ctx context.Context) (bool, error) {
 	return did, nil
 }
 
-// controller is one of version 2 that the run enabled for the groups below a group.
-type controller struct {
-	Group string `json:"group"`
-	Name  string `json:"name"`
-}
+// groupPrefix begins the names of a run's groups. No name has an underscore, so
+// that it begins those of no other run.
+func groupPrefix(run string) string { return prefix + run + "_" }
 
-func (controller) kind() string     { return "controller" }
-func (c controller) String() string { return fmt.Sprintf("the controller %s of %s", c.Name, c.Group) }
-
-func (c controller) enabled() (bool, error) {
-	text, err := os.ReadFile(filepath.Join(c.Group, "cgroup.subtree_control"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return slices.Contains(strings.Fields(string(text)), c.Name), err
-}
-
-func (c controller) write(sign string) error {
-	return os.WriteFile(filepath.Join(c.Group, "cgroup.subtree_control"), []byte(sign+c.Name), 0o600)
-}
-
-// undo leaves the controller enabled where others have begun to use it.
-func (c controller) undo(context.Context) (bool, error) {
-	enabled, err := c.enabled()
-	if err != nil || !enabled {
-		return false, err
-	}
-	if err := c.write("-"); errors.Is(err, unix.EBUSY) {
-		return false, nil
-	} else if err != nil {
-		return false, err
-	}
-	return true, nil
-}
-
-// unified is the run's own group in version 2; all its processes are below it.
-func (s *Stage) unified() string {
-	return filepath.Join(s.abilities.hierarchies.unified, prefix+s.id)
-}
+func (s *Stage) groupName(name string) string { return groupPrefix(s.id) + name }
 
 func (s *Stage) makeGroup(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
@@ -148,26 +114,6 @@ func (s *Stage) makeGroup(dir string) error {
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // as all control groups
 		return fmt.Errorf("make a control group: %w", err)
-	}
-	return nil
-}
-
-// enable makes a controller of version 2 act on the groups of the run.
-func (s *Stage) enable(name string) error {
-	for _, group := range []string{s.abilities.hierarchies.unified, s.unified()} {
-		c := controller{Group: group, Name: name}
-		enabled, err := c.enabled()
-		if err == nil && !enabled {
-			if err = s.record(c); err == nil {
-				err = c.write("+")
-			}
-		}
-		if errors.Is(err, unix.EBUSY) {
-			return fmt.Errorf("enable %s in %s: processes are in that very group: run the lab on the host instead of in a container", name, group)
-		}
-		if err != nil {
-			return fmt.Errorf("enable a controller of control groups: %w", err)
-		}
 	}
 	return nil
 }

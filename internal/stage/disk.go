@@ -111,47 +111,73 @@ func numbers(sys string) (string, error) {
 // backing is the whole block device on which a directory lies; empty if there is
 // none, as for tmpfs or overlayfs.
 func backing(dir string) string {
-	var stat unix.Stat_t
-	if err := unix.Stat(dir, &stat); err != nil {
-		return ""
-	}
-	device := stat.Dev
-	if unix.Major(device) == 0 { // btrfs and the like have numbers of their own
-		source := mountSource(fmt.Sprintf("%d:%d", unix.Major(device), unix.Minor(device)))
-		if err := unix.Stat(source, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFBLK {
-			return ""
-		}
-		device = stat.Rdev
-	}
-	return wholeDisk(fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(device), unix.Minor(device)))
-}
-
-// wholeDisk is the disk that a partition is of: only disks can have limits.
-func wholeDisk(sys string) string {
-	sys, err := filepath.EvalSymlinks(sys)
+	disk, err := WholeDisk(dir)
 	if err != nil {
 		return ""
 	}
-	if _, err = os.Stat(filepath.Join(sys, "partition")); err == nil {
-		sys = filepath.Dir(sys)
-	}
-	whole, err := numbers(sys)
+	whole, err := numbers(disk)
 	if err != nil {
 		return ""
 	}
 	return whole
 }
 
-// mountSource says what is mounted under a file system's numbers.
-func mountSource(device string) string {
-	mounts, err := procfs.GetMounts()
-	if err != nil {
-		return ""
+// WholeDisk is the directory in /sys of the disk on which a file or directory
+// lies, in place of a partition of it: only disks can have limits. It is an error
+// if it lies on no block device.
+func WholeDisk(path string) (string, error) {
+	where, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		where, err = filepath.Abs(where)
 	}
-	for _, m := range mounts {
-		if m.MajorMinorVer == device {
-			return m.Source
+	var stat unix.Stat_t
+	if err == nil {
+		err = unix.Stat(where, &stat)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the device below %s: %w", path, err)
+	}
+	device := stat.Dev
+	if unix.Major(device) == 0 { // btrfs and the like have numbers of their own
+		if device, err = mountedDevice(where); err != nil {
+			return "", err
 		}
 	}
-	return ""
+	sys, err := filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(device), unix.Minor(device)))
+	if err != nil {
+		return "", fmt.Errorf("find the device below %s: %w", path, err)
+	}
+	if _, err = os.Stat(filepath.Join(sys, "partition")); err == nil {
+		sys = filepath.Dir(sys)
+	}
+	return sys, nil
+}
+
+// mountedDevice is the block device that is mounted where a path lies.
+func mountedDevice(path string) (uint64, error) {
+	mounts, err := procfs.GetMounts()
+	if err != nil {
+		return 0, fmt.Errorf("list the mounts: %w", err)
+	}
+	m := mountOf(mounts, path)
+	if m == nil {
+		return 0, fmt.Errorf("no file system is mounted at %s", path)
+	}
+	var stat unix.Stat_t
+	if err := unix.Stat(mountEscapes.Replace(m.Source), &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFBLK {
+		return 0, fmt.Errorf("%s is on %s (%s), which is on no block device of this host", path, mountEscapes.Replace(m.MountPoint), m.FSType)
+	}
+	return stat.Rdev, nil
+}
+
+// mountOf is the last mount that covers a path: it hides those before it.
+func mountOf(mounts []*procfs.MountInfo, path string) *procfs.MountInfo {
+	var best *procfs.MountInfo
+	for _, m := range mounts {
+		point := strings.TrimSuffix(mountEscapes.Replace(m.MountPoint), "/")
+		if (path == point || strings.HasPrefix(path, point+"/")) && (best == nil || len(m.MountPoint) >= len(best.MountPoint)) {
+			best = m
+		}
+	}
+	return best
 }

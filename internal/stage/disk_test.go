@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/require"
 )
 
@@ -79,13 +80,13 @@ func TestCopiesOfAMountGoWithIt(t *testing.T) {
 
 func TestFaultyDisk(t *testing.T) {
 	s := newStage(t, NeedFaultyDisk)
-	d, err := s.FaultyDisk(t.Context(), FaultyDiskSpec{Name: "faulty", SizeMiB: 32})
+	d, err := s.FaultyDisk(t.Context(), DiskSpec{Name: "faulty", SizeMiB: 32})
 	require.NoError(t, err)
 	require.Empty(t, d.Backing)
 	file := filepath.Join(d.Path, "file")
 	require.NoError(t, os.WriteFile(file, make([]byte, 1<<20), 0o600))
 	read := func() (time.Duration, error) {
-		require.NoError(t, Evict(file))
+		require.NoError(t, Evict(t.Context(), file))
 		begin := time.Now()
 		_, failed := os.ReadFile(file)
 		return time.Since(begin), failed
@@ -100,7 +101,7 @@ func TestFaultyDisk(t *testing.T) {
 	_, err = read()
 	require.NoError(t, err, "it heals")
 
-	require.NoError(t, Evict(file))
+	require.NoError(t, Evict(t.Context(), file))
 	require.NoError(t, d.Pause())
 	done := make(chan error, 1)
 	go func() {
@@ -161,7 +162,7 @@ func TestPausedDiskIsUndoneWithoutHanging(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newStage(t, NeedFaultyDisk)
-			d, err := s.FaultyDisk(t.Context(), FaultyDiskSpec{Name: "faulty", SizeMiB: 32})
+			d, err := s.FaultyDisk(t.Context(), DiskSpec{Name: "faulty", SizeMiB: 32})
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(filepath.Join(d.Path, "dirty"), make([]byte, 1<<20), 0o600))
 			test.spoil(t, d)
@@ -173,22 +174,6 @@ func TestPausedDiskIsUndoneWithoutHanging(t *testing.T) {
 			require.ErrorIs(t, d.Pause(), errClosed)
 		})
 	}
-}
-
-func TestFaultyDiskWithOneRateForAll(t *testing.T) {
-	s := newStage(t, NeedFaultyDisk)
-	const mbps = 80
-	d, err := s.FaultyDisk(t.Context(), FaultyDiskSpec{Name: "faulty", SizeMiB: 96, Mbps: mbps})
-	require.NoError(t, err)
-	file := filepath.Join(d.Path, "file")
-	write := exec.Command("dd", "if=/dev/zero", "of="+file, "bs=1M", "count=50", "oflag=direct", "status=none")
-	begin := time.Now()
-	out, err := write.CombinedOutput()
-	require.NoError(t, err, string(out))
-	took := time.Since(begin)
-	t.Logf("50 MiB at 10 MB/s: %v", took)
-	require.Greater(t, took, 2*time.Second, "two seconds' worth may go at once")
-	require.Less(t, took, 20*time.Second)
 }
 
 func TestNetwork(t *testing.T) {
@@ -209,16 +194,11 @@ func TestNetwork(t *testing.T) {
 	require.NoError(t, sender.Start())
 	conn, err := listener.Accept()
 	require.NoError(t, err)
-	_, err = io.CopyN(io.Discard, conn, 2_500_000)
-	require.NoError(t, err)
-	backlog, err := n.QueueBacklog(t.Context())
-	require.NoError(t, err)
-	require.Positive(t, backlog)
 	_, err = io.Copy(io.Discard, conn)
 	require.NoError(t, err)
 	took := time.Since(begin)
 	require.NoError(t, sender.Wait())
-	t.Logf("5 MB at 20 Mbit/s: %v, backlog in the middle %d bytes", took, backlog)
+	t.Logf("5 MB at 20 Mbit/s: %v", took)
 	require.Greater(t, took, 1500*time.Millisecond)
 	require.Less(t, took, 8*time.Second)
 
@@ -228,18 +208,37 @@ func TestNetwork(t *testing.T) {
 
 func TestProbeNamesTheCure(t *testing.T) {
 	a := Probe()
-	for _, need := range []Need{NeedGroup, NeedIO, NeedMemory, NeedCPU, NeedDisk, NeedNetwork, NeedFaultyDisk, NeedPressure} {
+	for _, need := range []Need{NeedGroup, NeedIO, NeedMemory, NeedCPU, NeedDisk, NeedNetwork, NeedFaultyDisk} {
 		if missing := a.Missing(need); missing != "" {
 			require.Contains(t, missing, ": ", "what is missing, and the cure")
 		}
 	}
-	require.Equal(t, a.Disk, a.Missing(NeedDisk) == "")
-	require.Equal(t, a.Network, a.Missing(NeedNetwork) == "")
-	require.Equal(t, a.FaultyDisk, a.Missing(NeedFaultyDisk) == "")
-	require.Equal(t, a.IO == None, a.Missing(NeedIO) != "")
 
 	t.Setenv("PATH", t.TempDir())
 	_, err := findProgram("nbdfuse")
 	require.EqualError(t, err, "nbdfuse is not installed: install the Debian package libnbd-bin")
 	require.Equal(t, "nbdkit is not installed: install the Debian package nbdkit", probePrograms("nbdkit"))
+}
+
+func TestMountOfIsTheLastOfTheLongest(t *testing.T) {
+	mounts := []*procfs.MountInfo{
+		{MountPoint: "/", Source: "root"},
+		{MountPoint: "/srv", Source: "hidden"},
+		{MountPoint: "/srv", Source: "srv"},
+		{MountPoint: "/srv/a", Source: "a"},
+		{MountPoint: `/srv/my\040shop`, Source: "shop"},
+	}
+	for path, want := range map[string]string{
+		"/": "root", "/srvx": "root", "/srv": "srv", "/srv/b": "srv", "/srv/a/b": "a", "/srv/ab": "srv", "/srv/my shop/x": "shop",
+	} {
+		require.Equal(t, want, mountOf(mounts, path).Source, path)
+	}
+	require.Nil(t, mountOf(mounts[1:], "/home"))
+}
+
+func TestWholeDiskOfWhatIsOnNone(t *testing.T) {
+	_, err := WholeDisk("/proc/self")
+	require.ErrorContains(t, err, "(proc), which is on no block device of this host")
+	_, err = WholeDisk("/no/such/directory")
+	require.ErrorContains(t, err, "find the device below /no/such/directory")
 }

@@ -34,16 +34,9 @@ func (d diskServer) String() string { return "the programs behind " + d.Socket }
 
 func faultFilters() []string { return []string{"--filter=pause", "--filter=error"} }
 
-func (d diskServer) argv(image string, mbps int) []string {
-	argv := slices.Concat([]string{"nbdkit", "--foreground", "--unix", d.Socket}, faultFilters())
-	if mbps > 0 {
-		argv = append(argv, "--filter=rate")
-	}
-	argv = append(argv, "file", image, "pause-control="+d.Control, "error=EIO", "error-rate=100%", "error-file="+d.Trigger)
-	if mbps > 0 {
-		argv = append(argv, fmt.Sprintf("rate=%dM", mbps))
-	}
-	return argv
+func (d diskServer) argv(image string) []string {
+	return slices.Concat([]string{"nbdkit", "--foreground", "--unix", d.Socket}, faultFilters(),
+		[]string{"file", image, "pause-control=" + d.Control, "error=EIO", "error-rate=100%", "error-file=" + d.Trigger})
 }
 
 // tell sends a command to the pause filter and waits until it is obeyed.

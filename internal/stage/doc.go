@@ -10,6 +10,8 @@
 //     not be undone is told, stays in the ledger, and is tried again next time.
 //   - To undo takes a bounded time. Paused disks are resumed first, then the
 //     run's processes are killed, then everything goes, last first.
+//   - A controller of version 2 that the run enabled is disabled again, unless
+//     another group has got limits through it meanwhile.
 //   - Clean leaves alone a run whose owner still lives, and what another user made.
 //
 // Not guaranteed: a mount namespace that was made during the run and takes no part

@@ -12,18 +12,12 @@ import (
 )
 
 // FaultyDiskSpec says what faulty disk to make.
-type FaultyDiskSpec struct {
-	Name    string
-	SizeMiB int // at least 16
-	// Mbps bounds what all users take together, in 10^6 bits per second; zero for
-	// no bound. A second or two may go faster before it acts.
-	Mbps int
-}
+type FaultyDiskSpec = DiskSpec
 
 // FaultyDisk is a disk that can hang, be slow, or fail. Its Backing is empty:
 // below it is a program, not a device.
 //
-//	ext4 -> loop device -> nbdfuse (a file) -> nbdkit (pauses, errors, rate) -> file
+//	ext4 -> loop device -> nbdfuse (a file) -> nbdkit (pauses, errors) -> file
 type FaultyDisk struct {
 	Disk
 	server diskServer
@@ -38,10 +32,7 @@ func (s *Stage) FaultyDisk(ctx context.Context, spec FaultyDiskSpec) (*FaultyDis
 	if err := s.need(NeedFaultyDisk); err != nil {
 		return nil, err
 	}
-	if spec.Mbps < 0 {
-		return nil, fmt.Errorf("faulty disk %s has %d Mbit/s: the rate must not be negative", spec.Name, spec.Mbps)
-	}
-	image, err := s.makeImage(ctx, DiskSpec{Name: spec.Name, SizeMiB: spec.SizeMiB})
+	image, err := s.makeImage(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +52,7 @@ func (s *Stage) serveImage(ctx context.Context, spec FaultyDiskSpec, image strin
 	if err := s.record(server); err != nil {
 		return nil, err
 	}
-	if err := startServer(ctx, at+".nbdkit.log", exists(server.Socket), server.argv(image, spec.Mbps)); err != nil {
+	if err := startServer(ctx, at+".nbdkit.log", exists(server.Socket), server.argv(image)); err != nil {
 		return nil, err
 	}
 	files := at + ".fuse"

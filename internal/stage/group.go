@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -52,11 +51,12 @@ func (s *Stage) Group(name string, l Limits) (*Group, error) {
 func (g *Group) settle() error {
 	h := g.stage.abilities.hierarchies
 	if h.home() == V2 {
-		g.home = filepath.Join(g.stage.unified(), g.name)
-		return errors.Join(g.stage.makeGroup(g.stage.unified()), g.stage.makeGroup(g.home))
+		// At the top, since a weight acts only among groups that are side by side.
+		g.home = filepath.Join(h.unified, g.stage.groupName(g.name))
+		return g.stage.makeGroup(g.home)
 	}
 	controller := slices.Sorted(maps.Keys(h.v1))[0]
-	g.home = filepath.Join(h.v1[controller], prefix+g.stage.id+"-"+g.name)
+	g.home = filepath.Join(h.v1[controller], g.stage.groupName(g.name))
 	g.dirs[controller] = g.home
 	return g.stage.makeGroup(g.home)
 }
@@ -143,7 +143,7 @@ func (g *Group) join(controller string) (string, error) {
 			return "", err
 		}
 	} else {
-		dir = filepath.Join(h.v1[controller], prefix+g.stage.id+"-"+g.name)
+		dir = filepath.Join(h.v1[controller], g.stage.groupName(g.name))
 		if err := g.stage.makeGroup(dir); err != nil {
 			return "", err
 		}
@@ -175,28 +175,6 @@ func (g *Group) Wrap(argv []string) []string {
 		wrapped = append(wrapped, filepath.Join(dir, "cgroup.procs"))
 	}
 	return append(append(wrapped, "--"), argv...)
-}
-
-// Add moves a running process with all its threads, and what it started.
-func (g *Group) Add(pid int) error {
-	if err := unix.Kill(pid, 0); err != nil {
-		return fmt.Errorf("move process %d to group %s: %w", pid, g.name, err)
-	}
-	if slices.Contains(descendants(pid), os.Getpid()) {
-		return fmt.Errorf("move process %d to group %s: the lab itself is one of its descendants", pid, g.name)
-	}
-	for _, dir := range g.places() {
-		if err := moveAll(dir, func() []int { return descendants(pid) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Kill kills all processes of the group and waits until they have ended.
-func (g *Group) Kill(ctx context.Context) error {
-	_, err := controlGroup{g.home}.kill(ctx)
-	return err
 }
 
 // moveAll moves processes until list returns no new one: those that have not been

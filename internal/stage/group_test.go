@@ -81,25 +81,22 @@ func TestGroupOfVersion2(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(top, "cgroup.subtree_control"), nil, 0o600))
 	s.abilities = Abilities{hierarchies: hierarchies{unified: top, offered: controllers}}
-	run := filepath.Join(top, "culprit-lab-run")
-	require.NoError(t, os.Mkdir(run, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(run, "cgroup.subtree_control"), nil, 0o600))
 
 	g, err := s.Group("job", Limits{MemoryBytes: 4096, CPUCores: 0.5, IO: []IOLimit{{Device: "8:0", WriteBPS: 7}}})
 	require.NoError(t, err)
-	require.Equal(t, filepath.Join(run, "job"), g.Unified())
+	require.Equal(t, filepath.Join(top, "culprit-lab-run_job"), g.Unified(), "beside all others, so that its weight acts")
 	for file, want := range map[string]string{
 		"memory.max": "4096", "cpu.max": "50000 100000", "io.max": "8:0 rbps=max wbps=7",
-		"../cgroup.subtree_control": "+io", "../../cgroup.subtree_control": "+io", // the last of them, as these are plain files
+		"../cgroup.subtree_control": "+io", // the last of them, as these are plain files
 	} {
 		text, missing := os.ReadFile(filepath.Join(g.Unified(), file))
 		require.NoError(t, missing)
 		require.Equal(t, want, string(text))
 	}
-	require.Equal(t, []string{filepath.Join(run, "job", "cgroup.procs"), "--", "true"}, g.Wrap([]string{"true"})[4:])
+	require.Equal(t, []string{filepath.Join(g.Unified(), "cgroup.procs"), "--", "true"}, g.Wrap([]string{"true"})[4:])
 	things, err := readLedger(s.Dir())
 	require.NoError(t, err)
-	require.Contains(t, things, controller{Group: top, Name: "memory"})
+	require.Contains(t, things, controller{Group: top, Name: "memory", Run: "run"})
 	require.Contains(t, things, controlGroup{g.Unified()})
 	controlGroup{g.Unified()}.resume(t.Context())
 	text, err := os.ReadFile(filepath.Join(g.Unified(), "io.max"))
@@ -123,15 +120,41 @@ func TestControllersOfVersion2AreDisabledAgain(t *testing.T) {
 	_, err := s.Group("site", Limits{})
 	require.NoError(t, err)
 	require.NoError(t, s.enable(name))
-	for _, group := range []string{h.unified, s.unified()} {
-		enabled, failed := controller{Group: group, Name: name}.enabled()
-		require.NoError(t, failed)
-		require.True(t, enabled)
-	}
+	c := controller{Group: h.unified, Name: name, Run: s.id}
+	enabled, err := c.enabled()
+	require.NoError(t, err)
+	require.True(t, enabled)
 	require.NoError(t, s.Close())
-	enabled, err := controller{Group: h.unified, Name: name}.enabled()
+	enabled, err = c.enabled()
 	require.NoError(t, err)
 	require.False(t, enabled)
+}
+
+func TestControllersStayWhereOthersHaveLimits(t *testing.T) {
+	for _, test := range []struct {
+		name, group, file, text string
+		stays                   bool
+	}{
+		{"another run's quota", "culprit-lab-run-2_job", "cpu.max", "50000 100000\n", true},
+		{"a weight", "system.slice", "cpu.weight", "200\n", true},
+		{"no limit", "system.slice", "cpu.max", "max 100000\n", false},
+		{"the run's own", "culprit-lab-run_job", "cpu.max", "50000 100000\n", false},
+		{"of another controller", "system.slice", "memory.max", "4096\n", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			top := t.TempDir()
+			require.NoError(t, os.Mkdir(filepath.Join(top, test.group), 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(top, test.group, test.file), []byte(test.text), 0o600))
+			control := filepath.Join(top, "cgroup.subtree_control")
+			require.NoError(t, os.WriteFile(control, []byte("cpu memory\n"), 0o600))
+			did, err := controller{Group: top, Name: "cpu", Run: "run"}.undo(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, !test.stays, did)
+			text, err := os.ReadFile(control)
+			require.NoError(t, err)
+			require.Equal(t, !test.stays, string(text) == "-cpu")
+		})
+	}
 }
 
 func TestWrappedCommandsGetTheirArgumentsAndAreInTheGroup(t *testing.T) {
@@ -157,26 +180,26 @@ func TestRunningProcessesAreMovedAndKilled(t *testing.T) {
 	s := newStage(t, NeedGroup, NeedCPU)
 	g, err := s.Group("job", Limits{})
 	require.NoError(t, err)
-	cmd := exec.Command("/bin/sh", "-c", "sleep 1000 & (sleep 1000 & wait) & echo ready; wait")
+	argv := g.Wrap([]string{"/bin/sh", "-c", "sleep 1000 & (sleep 1000 & wait) & echo ready; wait"})
+	cmd := exec.Command(argv[0], argv[1:]...)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	_, err = out.Read(make([]byte, 8))
 	require.NoError(t, err)
-	require.NoError(t, g.Add(cmd.Process.Pid))
-	family := descendants(cmd.Process.Pid)
+	family := controlGroup{g.home}.members()
+	require.Contains(t, family, cmd.Process.Pid)
 	require.GreaterOrEqual(t, len(family), 3)
-	require.Subset(t, controlGroup{g.home}.members(), family)
 
 	require.NoError(t, g.SetCPU(0.5, 0), "a controller that comes later takes the members along")
 	for _, place := range g.places() {
 		require.Subset(t, controlGroup{place}.members(), family)
 	}
-	require.ErrorContains(t, g.Add(os.Getppid()), "the lab itself")
-	require.NoError(t, g.Kill(t.Context()))
-	require.Empty(t, controlGroup{g.home}.members())
+	require.NoError(t, s.Close())
 	_ = cmd.Wait() // killed
-	require.Error(t, g.Add(cmd.Process.Pid), "it has ended")
+	for _, pid := range family {
+		require.False(t, exists(filepath.Join("/proc", strconv.Itoa(pid), "exe"))())
+	}
 }
 
 func TestCPULimit(t *testing.T) {

@@ -66,7 +66,7 @@ func hold(args []string) error {
 	if err != nil {
 		return err
 	}
-	f, err := s.FaultyDisk(ctx, FaultyDiskSpec{Name: "faulty", SizeMiB: 32})
+	f, err := s.FaultyDisk(ctx, DiskSpec{Name: "faulty", SizeMiB: 32})
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func unprivileged(args []string) error {
 	ctx := context.Background()
 	_, group := s.Group("site", Limits{CPUCores: 1})
 	_, disk := s.Disk(ctx, DiskSpec{Name: "disk", SizeMiB: 32})
-	_, faulty := s.FaultyDisk(ctx, FaultyDiskSpec{Name: "disk", SizeMiB: 32})
+	_, faulty := s.FaultyDisk(ctx, DiskSpec{Name: "disk", SizeMiB: 32})
 	_, network := s.Network(ctx, NetworkSpec{Mbps: 20, QueueKiB: 200})
 	loose := start([]string{"/bin/sh", "-c", "sleep 1000 & echo ready; sleep 1000", "sh"})
 	for _, err := range []error{group, disk, faulty, network, loose.err, s.Adopt(loose.pid), s.Close()} {

@@ -2,7 +2,6 @@ package stage
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -99,28 +98,6 @@ func slowLink(name string, spec NetworkSpec) []string {
 // keeps a disk in use.
 func (n *Network) Wrap(argv []string) []string {
 	return append([]string{"nsenter", "--net=" + n.space, "--"}, argv...)
-}
-
-// QueueBacklog is how many bytes wait before the slow link.
-func (n *Network) QueueBacklog(ctx context.Context) (int64, error) {
-	argv := n.Wrap([]string{"tc", "-statistics", "-json", "qdisc", "show", "dev", inner})
-	out, err := run(ctx, argv[0], argv[1:]...)
-	if err != nil {
-		return 0, err
-	}
-	var queues []struct {
-		Kind    string `json:"kind"`
-		Backlog int64  `json:"backlog"`
-	}
-	if err := json.Unmarshal([]byte(out), &queues); err != nil {
-		return 0, fmt.Errorf("read what tc printed: %w", err)
-	}
-	for _, q := range queues {
-		if q.Kind == "tbf" {
-			return q.Backlog, nil
-		}
-	}
-	return 0, errors.New("the link is not slow any more: something removed its tbf")
 }
 
 // linkName is short enough for an interface, and not that of another run.

@@ -22,21 +22,12 @@ const (
 	NeedCPU        Need = "cpu"         // limits and weights of CPU
 	NeedDisk       Need = "disk"        // file systems on loop devices
 	NeedNetwork    Need = "network"     // network namespaces with slow links
-	NeedFaultyDisk Need = "faulty_disk" // disks that pause, fail, or have one rate for all
-	NeedPressure   Need = "pressure"    // pressure stall information (PSI)
+	NeedFaultyDisk Need = "faulty_disk" // disks that pause or fail
 )
 
 // Abilities are what this process can do on this host.
 type Abilities struct {
-	Root       bool // with all that root usually may
-	IO         Version
-	Memory     Version
-	CPU        Version
-	Disk       bool
-	Network    bool
-	FaultyDisk bool
-	Pressure   bool
-
+	root        bool // with all that root usually may
 	hierarchies hierarchies
 	missing     map[Need]string
 }
@@ -52,43 +43,30 @@ const noRoot = "this needs root: run it with sudo, on a host or in a privileged 
 
 // Probe finds out what this host can do. It leaves nothing behind.
 func Probe() Abilities {
-	a := Abilities{Root: isRoot(), missing: map[Need]string{}}
-	if a.Root {
-		a.hierarchies = findHierarchies()
-	}
-	a.require(NeedGroup, probeGroups(a.hierarchies))
-	a.IO = a.probeController(NeedIO, ioController)
-	a.Memory = a.probeController(NeedMemory, memoryController)
-	a.CPU = a.probeController(NeedCPU, cpuController)
-	a.Disk = a.require(NeedDisk, probeDisk())
-	a.FaultyDisk = a.require(NeedFaultyDisk, probeFaultyDisk())
-	if a.Root {
-		a.Network = a.require(NeedNetwork, probeNetwork())
-	}
-	for _, need := range []Need{NeedGroup, NeedIO, NeedMemory, NeedCPU, NeedDisk, NeedNetwork, NeedFaultyDisk} {
-		if !a.Root {
+	a := Abilities{root: isRoot(), missing: map[Need]string{}}
+	if !a.root {
+		for _, need := range []Need{NeedGroup, NeedIO, NeedMemory, NeedCPU, NeedDisk, NeedNetwork, NeedFaultyDisk} {
 			a.missing[need] = noRoot
 		}
+		return a
 	}
-	a.Disk, a.FaultyDisk = a.Disk && a.Root, a.FaultyDisk && a.Root
-	a.Pressure = a.require(NeedPressure, probePressure())
+	a.hierarchies = findHierarchies()
+	a.missing[NeedGroup] = probeGroups(a.hierarchies)
+	a.missing[NeedIO] = probeController(a.hierarchies, ioController)
+	a.missing[NeedMemory] = probeController(a.hierarchies, memoryController)
+	a.missing[NeedCPU] = probeController(a.hierarchies, cpuController)
+	a.missing[NeedDisk] = probeDisk()
+	a.missing[NeedFaultyDisk] = probeFaultyDisk()
+	a.missing[NeedNetwork] = probeNetwork()
 	return a
 }
 
-func (a *Abilities) require(need Need, missing string) bool {
-	if missing != "" {
-		a.missing[need] = missing
-	}
-	return missing == ""
-}
-
-func (a *Abilities) probeController(need Need, name string) Version {
-	v := a.hierarchies.version(name)
-	if v == None {
-		a.missing[need] = fmt.Sprintf("there is no control group controller %s that may be written to: mount cgroup2 with it at /sys/fs/cgroup, "+
+func probeController(h hierarchies, name string) string {
+	if h.version(name) == None {
+		return fmt.Sprintf("there is no control group controller %s that may be written to: mount cgroup2 with it at /sys/fs/cgroup, "+
 			"or boot without cgroup_disable=%s, or run on the host instead of in a container", name, name)
 	}
-	return v
+	return ""
 }
 
 // isRoot says whether this process may mount and make network devices; root in a
@@ -141,8 +119,8 @@ func probeFaultyDisk() string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), probeTime)
 	defer cancel()
-	if _, err := run(ctx, "nbdkit", append(faultFilters(), "--filter=rate", "file", "--dump-plugin")...); err != nil {
-		return fmt.Sprintf("nbdkit lacks its plugin file or one of the filters pause, error and rate: install nbdkit 1.22 or later with its basic filters (%v)", err)
+	if _, err := run(ctx, "nbdkit", append(faultFilters(), "file", "--dump-plugin")...); err != nil {
+		return fmt.Sprintf("nbdkit lacks its plugin file or one of the filters pause and error: install nbdkit 1.22 or later with its basic filters (%v)", err)
 	}
 	return ""
 }
@@ -160,14 +138,6 @@ func probeNetwork() string {
 	tbf := append([]string{"--net", "--", "tc"}, slowLink("lo", NetworkSpec{Mbps: 1, QueueKiB: 100})...)
 	if _, err := run(ctx, "unshare", tbf...); err != nil {
 		return fmt.Sprintf("no link can be made slow: load the kernel module sch_tbf (%v)", err)
-	}
-	return ""
-}
-
-func probePressure() string {
-	// Where it is turned off, the file is there and cannot be read.
-	if _, err := os.ReadFile("/proc/pressure/io"); err != nil {
-		return "there is no pressure stall information (/proc/pressure): boot Linux 4.20 or later with psi=1"
 	}
 	return ""
 }

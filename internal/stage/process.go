@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -19,6 +20,9 @@ type process struct {
 	PID   int    `json:"pid"`
 	Start uint64 `json:"start"` // ticks since boot
 	Boot  string `json:"boot"`
+	// Mark is on all of its session, to tell them from a later session with the
+	// same id when the process has ended; zero if they could not be marked.
+	Mark uint64 `json:"mark,omitempty"`
 }
 
 // owner is the process that holds a run. It is no thing of the run: undoing
@@ -73,19 +77,53 @@ func (p process) alive() bool {
 
 func ended(stat procfs.ProcStat) bool { return stat.State == "Z" || stat.State == "X" }
 
-// members are the process and what runs in the session that it leads, also when
-// it has ended itself: its id is not used again as long as its session lives.
+// members are the process and what runs in the session that it leads. When it has
+// ended, its id may have been used again: then only those count that are marked.
 func (p process) members() []int {
 	boot, err := bootID()
 	if err != nil || boot != p.Boot {
 		return nil
 	}
-	if stat, err := statOf(p.PID); err == nil && stat.Starttime != p.Start {
+	stat, gone := statOf(p.PID)
+	if gone == nil && stat.Starttime != p.Start {
 		return nil
 	}
-	return pids(func(stat procfs.ProcStat) bool {
-		return stat.PID == p.PID || stat.Session == p.PID
-	})
+	return slices.DeleteFunc(sessionOf(p.PID), func(pid int) bool { return gone != nil && !p.marked(pid) })
+}
+
+// sessionOf lists a process and the session that it leads.
+func sessionOf(leader int) []int {
+	return pids(func(stat procfs.ProcStat) bool { return stat.PID == leader || stat.Session == leader })
+}
+
+// markOn is the limit whose soft value is the mark: no kernel since Linux 2.4
+// heeds it, and unlike the environment, all children have it in the end.
+const markOn = unix.RLIMIT_LOCKS
+
+// mark marks a process with its session. Those of another user cannot be marked,
+// and neither be killed.
+func (p *process) mark() {
+	p.Mark = rand.Uint64() >> 1 //nolint:gosec // no secret; the largest would mean no limit
+	const rounds = 10           // those not marked yet may have started others meanwhile
+	for range rounds {
+		left := slices.DeleteFunc(sessionOf(p.PID), p.marked)
+		if len(left) == 0 {
+			return
+		}
+		for _, pid := range left {
+			var limit unix.Rlimit
+			if unix.Prlimit(pid, markOn, nil, &limit) == nil {
+				limit.Cur = min(p.Mark, limit.Max)
+				_ = unix.Prlimit(pid, markOn, &limit, nil) // seen in the next round
+			}
+		}
+	}
+	p.Mark = 0
+}
+
+func (p process) marked(pid int) bool {
+	var limit unix.Rlimit
+	return p.Mark != 0 && unix.Prlimit(pid, markOn, nil, &limit) == nil && limit.Cur == p.Mark
 }
 
 func (p process) kill(ctx context.Context) (bool, error) { return killAll(ctx, p.members) }
@@ -114,20 +152,6 @@ func withArgument(argument string) []int {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", stat.PID))
 		return err == nil && slices.ContainsFunc(bytes.Split(text, []byte{0}), func(arg []byte) bool { return string(arg) == argument })
 	})
-}
-
-// descendants lists a process and all that it started, as far as their parents live.
-func descendants(pid int) []int {
-	children := map[int][]int{}
-	pids(func(stat procfs.ProcStat) bool {
-		children[stat.PPID] = append(children[stat.PPID], stat.PID)
-		return false
-	})
-	family := []int{pid}
-	for i := 0; i < len(family); i++ {
-		family = append(family, children[family[i]]...)
-	}
-	return family
 }
 
 // killAll kills what list returns until it returns none, since what is killed may

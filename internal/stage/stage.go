@@ -94,7 +94,7 @@ func New(o Options) (*Stage, error) {
 	if err == nil {
 		err = s.record(owner{self})
 	}
-	if err == nil && s.abilities.Root {
+	if err == nil && s.abilities.root {
 		err = s.share()
 	}
 	if err != nil {
@@ -126,6 +126,7 @@ func (s *Stage) Adopt(pid int) error {
 	if err != nil {
 		return err
 	}
+	p.mark()
 	return s.record(p)
 }
 

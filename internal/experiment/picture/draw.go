@@ -97,7 +97,7 @@ func drawPlayed(r experiment.Report) played {
 		x := round(gutter + step*(float64(i)+0.5))
 		p.Blocks = append(p.Blocks, mark{
 			X: x, P50: y.at(b.P50), P95: y.at(b.P95), P99: y.at(b.P99), Kind: kind(b.Arm, r), ID: b.Arm,
-			Title: fmt.Sprintf("%s: p50 %s, p95 %s, p99 %s ms of %d requests", b.Arm, figure(b.P50), figure(b.P95), figure(b.P99), b.Requests),
+			Title: fmt.Sprintf("%s: p50 %s, p95 %s, p99 %s ms of %d requests", b.Arm, experiment.Figure(b.P50), experiment.Figure(b.P95), experiment.Figure(b.P99), b.Requests),
 		})
 		if n := len(p.Bands); n == 0 || r.Blocks[i-1].Repeat != b.Repeat {
 			p.Bands = append(p.Bands, band{X: round(gutter + step*float64(i)), Label: fmt.Sprintf("repeat %d", b.Repeat+1), Odd: b.Repeat%2 == 1})
@@ -156,7 +156,7 @@ func drawForest(r experiment.Report) forest {
 			Value: x.at(over.Value), Low: x.at(over.Low), High: x.at(over.High), Told: times(over), Slowdown: "as it is",
 		}
 		if a.ID != experiment.Without {
-			row.Slowdown = figure(a.Slowdown.Value) + "× as long"
+			row.Slowdown = experiment.Figure(a.Slowdown.Value) + "× as long"
 		}
 		if a.Stalled() {
 			row.Slowdown = "hardly moves"

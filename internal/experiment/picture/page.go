@@ -98,7 +98,7 @@ func period(r experiment.Report) string {
 func newRow(a experiment.Arm, r experiment.Report) row {
 	out := row{
 		Arm: a, Kind: kind(a.ID, r),
-		P50: milliseconds(a.P50), P95: milliseconds(a.P95), P99: milliseconds(a.P99),
+		P50: experiment.Figure(a.P50), P95: experiment.Figure(a.P95), P99: experiment.Figure(a.P99),
 	}
 	if a.ID != experiment.Baseline {
 		out.Over = times(a.OverBaseline.P95)
@@ -127,19 +127,5 @@ func kind(id string, r experiment.Report) string {
 }
 
 func times(i experiment.Interval) string {
-	return fmt.Sprintf("%s× (%s to %s)", figure(i.Value), figure(i.Low), figure(i.High))
-}
-
-func milliseconds(v float64) string { return figure(v) }
-
-// figure has about three digits.
-func figure(v float64) string {
-	switch {
-	case v >= 100:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 10:
-		return fmt.Sprintf("%.1f", v)
-	default:
-		return fmt.Sprintf("%.2f", v)
-	}
+	return fmt.Sprintf("%s× (%s to %s)", experiment.Figure(i.Value), experiment.Figure(i.Low), experiment.Figure(i.High))
 }

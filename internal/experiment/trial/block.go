@@ -17,27 +17,15 @@ const shortest = time.Second
 
 // block plays one block. What fails with a remedy only is left out.
 func (t *trial) block(ctx context.Context, arm string, repeat int) error {
-	if err := stage.Evict(t.Data...); err != nil {
+	t.load.Forget(time.Now().Add(-max(recent, t.Settle)))
+	if err := stage.Evict(ctx, t.Data...); err != nil {
 		return fmt.Errorf("--data: %w", err)
 	}
 	if err := t.prepared(ctx, t.Prepare); err != nil {
 		return fmt.Errorf("--prepare: %w", err)
 	}
-	calm, err := t.awaitCalm(ctx)
-	if err != nil {
-		return err
-	}
-	if !calm {
-		t.restless++
-	}
-	b, failure, err := t.measure(ctx, arm)
-	b.Repeat = repeat
-	if b.Lasted > 0 {
-		t.blocks = append(t.blocks, b.Sum())
-	}
-	cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTime)
-	defer cancel()
-	if failed := t.prepared(cleaning, t.Cleanup); failed != nil {
+	failure, err := t.calmly(ctx, arm, repeat)
+	if failed := t.prepared(context.WithoutCancel(ctx), t.Cleanup); failed != nil {
 		err = errors.Join(err, fmt.Errorf("--cleanup: %w", failed))
 	}
 	if err != nil {
@@ -49,6 +37,25 @@ func (t *trial) block(ctx context.Context, arm string, repeat int) error {
 	last := t.blocks[len(t.blocks)-1]
 	t.Say("%2d/%d  %-16s p50 %6.1f  p95 %6.1f  p99 %6.1f ms", repeat+1, t.Repeats, arm, last.P50, last.P95, last.P99)
 	return nil
+}
+
+// calmly measures one block when the site is calm, and notes it.
+func (t *trial) calmly(ctx context.Context, arm string, repeat int) (failure, err error) {
+	calm, err := t.awaitCalm(ctx, arm)
+	if err != nil {
+		return nil, err
+	}
+	if !calm {
+		t.restless++
+	}
+	b, failure, err := t.measure(ctx, arm)
+	b.Repeat = repeat
+	if b.Lasted > 0 {
+		b = b.Sum()
+		b.Took = nil // summed up: it would be much in the end
+		t.blocks = append(t.blocks, b)
+	}
+	return failure, err
 }
 
 // unfit leaves out the remedy with which the backup fails. If it fails without
@@ -91,6 +98,9 @@ func (t *trial) measure(ctx context.Context, arm string) (b experiment.Block, fa
 	}
 	b.Lasted = until.Sub(from)
 	b.Took, b.Failed = t.load.Took(from, until)
+	if err != nil {
+		t.leave() // to end the backup may take a while
+	}
 	b.Signals = before.until(t.gauge.read())
 	if len(b.Took) == 0 {
 		b.Lasted = 0 // nobody came: there is nothing to tell
@@ -112,7 +122,7 @@ func (t *trial) during(ctx context.Context, arm string, j *job) error {
 		if err := sleep(ctx, min(looking, time.Until(end))); err != nil {
 			return err
 		}
-		if err := t.look(time.Now(), arm); err != nil {
+		if err := t.look(time.Now(), fmt.Sprintf("in %q", arm)); err != nil {
 			return err
 		}
 	}
@@ -124,9 +134,16 @@ func (t *trial) prepared(ctx context.Context, line string) error {
 	if line == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	limited, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
-	return runCommand(ctx, line)
+	err := runCommand(limited, line)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil && limited.Err() != nil:
+		return fmt.Errorf("%s takes longer than %v", line, commandTime)
+	}
+	return err
 }
 
 func later(a, b time.Time) time.Time {

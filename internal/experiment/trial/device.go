@@ -1,17 +1,13 @@
 package trial
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/prometheus/procfs"
-	"golang.org/x/sys/unix"
+	"github.com/otel-culprit/culprit/internal/stage"
 )
-
-func deviceNumber(major, minor uint32) string { return fmt.Sprintf("%d:%d", major, minor) }
 
 // device is where data lies.
 type device struct {
@@ -22,71 +18,15 @@ type device struct {
 
 // deviceOf finds the block device below a directory.
 func deviceOf(dir string) (device, error) {
-	where, err := filepath.EvalSymlinks(dir)
-	if err == nil {
-		where, err = filepath.Abs(where)
-	}
+	disk, err := stage.WholeDisk(dir)
 	if err != nil {
-		return device{}, fmt.Errorf("find the device below %s: %w", dir, err)
+		return device{}, err
 	}
-	mounts, err := procfs.GetMounts()
+	number, err := os.ReadFile(filepath.Join(disk, "dev")) //nolint:gosec // a file of the kernel's
 	if err != nil {
-		return device{}, fmt.Errorf("find the device below %s: %w", dir, err)
+		return device{}, fmt.Errorf("read the numbers of a device: %w", err)
 	}
-	m := mountOf(mounts, where)
-	if m == nil {
-		return device{}, fmt.Errorf("no file system is mounted at %s", where)
-	}
-	number := m.MajorMinorVer
-	if _, err := os.Stat(sysDevice(number)); err != nil {
-		// Such as btrfs, which counts its own numbers.
-		if number, err = numberOf(m.Source); err != nil {
-			return device{}, fmt.Errorf("%s is on %s (%s), which is on no block device of this host", where, m.MountPoint, m.FSType)
-		}
-	}
-	return describe(number)
-}
-
-// mountOf is the last mount that covers a path: it hides those before it.
-func mountOf(mounts []*procfs.MountInfo, path string) *procfs.MountInfo {
-	var best *procfs.MountInfo
-	for _, m := range mounts {
-		point := strings.TrimSuffix(m.MountPoint, "/")
-		if (path == point || strings.HasPrefix(path, point+"/")) && (best == nil || len(m.MountPoint) >= len(best.MountPoint)) {
-			best = m
-		}
-	}
-	return best
-}
-
-func sysDevice(number string) string { return filepath.Join("/sys/dev/block", number) }
-
-func numberOf(source string) (string, error) {
-	var s unix.Stat_t
-	if err := unix.Stat(source, &s); err != nil {
-		return "", err
-	}
-	if s.Mode&unix.S_IFMT != unix.S_IFBLK {
-		return "", errors.New("no block device")
-	}
-	return deviceNumber(unix.Major(s.Rdev), unix.Minor(s.Rdev)), nil
-}
-
-// describe reads what the kernel tells of a device; a partition stands for its
-// disk.
-func describe(number string) (device, error) {
-	dir, err := filepath.EvalSymlinks(sysDevice(number))
-	if err != nil {
-		return device{}, fmt.Errorf("read device %s: %w", number, err)
-	}
-	if _, none := os.Stat(filepath.Join(dir, "partition")); none == nil {
-		dir = filepath.Dir(dir)
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "dev"))
-	if err != nil {
-		return device{}, fmt.Errorf("read device %s: %w", number, err)
-	}
-	return device{number: strings.TrimSpace(string(text)), name: filepath.Base(dir), scheduler: schedulerOf(dir, 0)}, nil
+	return device{number: strings.TrimSpace(string(number)), name: filepath.Base(disk), scheduler: schedulerOf(disk, 0)}, nil
 }
 
 // schedulerOf is the scheduler of a disk. Devices made of others, such as loop
@@ -125,11 +65,8 @@ func belowOf(dir string) []string {
 	if err != nil {
 		return list
 	}
-	var s unix.Stat_t
-	if unix.Stat(strings.TrimSpace(string(file)), &s) == nil {
-		if disk, err := filepath.EvalSymlinks(sysDevice(deviceNumber(unix.Major(s.Dev), unix.Minor(s.Dev)))); err == nil {
-			list = append(list, disk)
-		}
+	if disk, err := stage.WholeDisk(strings.TrimSpace(string(file))); err == nil {
+		list = append(list, disk)
 	}
 	return list
 }

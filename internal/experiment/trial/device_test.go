@@ -4,19 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/require"
 )
-
-func TestMountOfIsTheLastOfTheLongest(t *testing.T) {
-	mounts := []*procfs.MountInfo{
-		{MountPoint: "/", Source: "root"}, {MountPoint: "/srv", Source: "hidden"}, {MountPoint: "/srv", Source: "srv"}, {MountPoint: "/srv/a", Source: "a"},
-	}
-	for path, want := range map[string]string{"/": "root", "/srvx": "root", "/srv": "srv", "/srv/b": "srv", "/srv/a/b": "a", "/srv/ab": "srv"} {
-		require.Equal(t, want, mountOf(mounts, path).Source, path)
-	}
-	require.Nil(t, mountOf(mounts[1:], "/home"))
-}
 
 func TestChosenScheduler(t *testing.T) {
 	require.Equal(t, "mq-deadline", chosen("none [mq-deadline] kyber bfq\n"))
@@ -26,11 +15,7 @@ func TestChosenScheduler(t *testing.T) {
 
 func TestDeviceOfWhatIsOnNone(t *testing.T) {
 	_, err := deviceOf("/proc/self")
-	require.ErrorContains(t, err, "(proc), which is on no block device of this host")
-	_, err = deviceOf("/no/such/directory")
-	require.ErrorContains(t, err, "find the device below /no/such/directory")
-	_, err = describe("0:0")
-	require.ErrorContains(t, err, "read device 0:0")
+	require.ErrorContains(t, err, "which is on no block device of this host")
 }
 
 func TestSignalsAreRates(t *testing.T) {

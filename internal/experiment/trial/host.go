@@ -19,21 +19,22 @@ func probe(ctx context.Context, o Options, c experiment.Command, can stage.Abili
 	h.Autogrouped, h.Ungrouped = lab.Autogrouped(os.Getpid(), os.ReadFile)
 	h.NoNice = lacks("nice", "coreutils")
 	h.NoCPUGroups, h.NoIOGroups = can.Missing(stage.NeedCPU), can.Missing(stage.NeedIO)
-	where := "."
-	if len(o.Data) > 0 {
-		where = o.Data[0]
+	if c.Tool != "" {
+		h.Help, h.NoHelpReason = help(ctx, c)
 	}
-	d, err := deviceOf(where)
+	if len(o.Data) == 0 {
+		const unknown = "which disk the backup uses is not known: name the directories that it reads with --data"
+		h.NoIdleIO, h.NoIOGroups = unknown, unknown
+		return h, device{}
+	}
+	d, err := deviceOf(o.Data[0])
 	switch {
 	case err != nil:
 		h.NoIdleIO, h.NoIOGroups = err.Error(), err.Error()
 	case d.scheduler != "bfq":
-		h.NoIdleIO = fmt.Sprintf("only the scheduler bfq heeds it, and %s, which is below %s, has %s", d.name, where, d.scheduler)
+		h.NoIdleIO = fmt.Sprintf("only the scheduler bfq heeds it, and %s, which is below %s, has %s", d.name, o.Data[0], d.scheduler)
 	default:
 		h.NoIdleIO = lacks("ionice", "util-linux")
-	}
-	if c.Tool != "" {
-		h.Help, h.NoHelpReason = help(ctx, c)
 	}
 	return h, d
 }
@@ -70,7 +71,9 @@ func help(ctx context.Context, c experiment.Command) (text, why string) {
 	ctx, cancel := context.WithTimeout(ctx, patient)
 	defer cancel()
 	argv := c.AskHelp()
-	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput() //nolint:gosec // the user's own tool
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // the user's own tool
+	cmd.WaitDelay = time.Second                           // for what holds its output open after it ended
+	out, err := cmd.CombinedOutput()
 	if len(out) == 0 && err != nil {
 		return "", fmt.Sprintf("%s does not tell its options: %v", experiment.ShellLine(argv), err)
 	}

@@ -35,7 +35,10 @@ type Options struct {
 
 const (
 	// probing is the rate in requests per second beside live traffic.
-	probing = 5
+	probing = slowest
+	// slowest and fastest are what rates there may be: within the time of a look,
+	// enough requests must come.
+	slowest, fastest = 5, 5000
 	// calming is how long a block waits for calm, beyond Settle.
 	calming = 30 * time.Second
 	// commandTime is how long a command that prepares or cleans up may take.
@@ -47,8 +50,8 @@ func (o Options) Check() error {
 	switch {
 	case len(o.Command) == 0:
 		return errors.New("the backup's command must follow --")
-	case o.Rate < 0 || o.Rate > 5000:
-		return fmt.Errorf("--rate must be from 0, for live traffic, to 5000 requests per second, not %g", o.Rate)
+	case o.Rate != 0 && !(o.Rate >= slowest && o.Rate <= fastest):
+		return fmt.Errorf("--rate must be from %d to %d requests per second, or 0 for live traffic, not %g: fewer do not tell in time that the site is too slow", slowest, fastest, o.Rate)
 	case o.Repeats < 2 || o.Repeats > 50:
 		return fmt.Errorf("--repeats must be from 2 to 50, not %d: one block alone says nothing about chance", o.Repeats)
 	case o.Block < shortest || o.Block > 10*time.Minute:

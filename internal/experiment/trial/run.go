@@ -18,6 +18,7 @@ import (
 type trial struct {
 	Options
 	load     *lab.Load
+	leave    context.CancelFunc // ends the load
 	gauge    gauge
 	stage    *stage.Stage
 	device   device
@@ -31,6 +32,7 @@ type trial struct {
 	random   *rand.Rand
 	began    time.Time
 	blocks   []experiment.Block
+	notes    []string
 	restless int // blocks before which the site did not become calm
 }
 
@@ -127,14 +129,15 @@ func (t *trial) announce() error {
 
 // underLoad plays all blocks while the load runs.
 func (t *trial) underLoad(ctx context.Context) (state experiment.State, stopped string, err error) {
-	visiting, leave := context.WithCancel(ctx)
+	var visiting context.Context
+	visiting, t.leave = context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		t.load.Run(visiting)
 	}()
 	defer func() {
-		leave()
+		t.leave()
 		<-done
 	}()
 	t.load.SetRate(visiting, t.rate())
@@ -142,19 +145,7 @@ func (t *trial) underLoad(ctx context.Context) (state experiment.State, stopped 
 	if err == nil {
 		err = t.play(ctx)
 	}
-	var slow *tooSlowError
-	switch {
-	case err == nil:
-		return experiment.Done, "", nil
-	case errors.As(err, &slow):
-		t.Say("STOPPED: %v", slow)
-		return experiment.Aborted, slow.Error(), nil
-	case errors.Is(err, errTime) && len(t.blocks) > 0:
-		t.Say("STOPPED: %v", err)
-		return experiment.OutOfTime, errTime.Error(), nil
-	default:
-		return "", "", err
-	}
+	return t.ending(err)
 }
 
 func (t *trial) rate() float64 {
@@ -236,7 +227,7 @@ func (t *trial) derive() error {
 func (t *trial) report(state experiment.State, stopped string) experiment.Report {
 	r := experiment.Report{
 		Web: t.Web, Command: t.Command, Rate: t.rate(), Live: t.Rate == 0, Seed: t.Seed, Device: t.device.name,
-		State: state, Stopped: stopped, Missing: t.missing, Blocks: t.blocks,
+		State: state, Stopped: stopped, Missing: t.missing, Blocks: t.blocks, Notes: t.notes,
 	}
 	if t.restless > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("before %d of %d blocks the site did not become as calm as in the baseline: something else troubles it", t.restless, len(t.blocks)))

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +23,7 @@ import (
 
 	"github.com/otel-culprit/culprit/internal/catalog/files"
 	"github.com/otel-culprit/culprit/internal/experiment"
+	"github.com/otel-culprit/culprit/internal/stage"
 )
 
 // options are those of a short experiment; what it says goes to the test's log.
@@ -77,13 +80,14 @@ func TestOnlyOwnSitesAreLoaded(t *testing.T) {
 
 func TestWrongOptionsNameTheirKey(t *testing.T) {
 	tests := map[string]func(*Options){
-		"must follow --":     func(o *Options) { o.Command = nil },
-		"--rate must be":     func(o *Options) { o.Rate = -1 },
-		"--repeats must be":  func(o *Options) { o.Repeats = 1 },
-		"--block must be":    func(o *Options) { o.Block = time.Millisecond },
-		"--settle must be":   func(o *Options) { o.Settle = 0 },
-		"--abort-above must": func(o *Options) { o.AbortAbove = 0 },
-		"--limit-time must":  func(o *Options) { o.LimitTime = 0 },
+		"must follow --":      func(o *Options) { o.Command = nil },
+		"--rate must be":      func(o *Options) { o.Rate = -1 },
+		"not 1: fewer do not": func(o *Options) { o.Rate = 1 },
+		"--repeats must be":   func(o *Options) { o.Repeats = 1 },
+		"--block must be":     func(o *Options) { o.Block = time.Millisecond },
+		"--settle must be":    func(o *Options) { o.Settle = 0 },
+		"--abort-above must":  func(o *Options) { o.AbortAbove = 0 },
+		"--limit-time must":   func(o *Options) { o.LimitTime = 0 },
 	}
 	for want, spoil := range tests {
 		o := options(t, "http://127.0.0.1/", "true")
@@ -105,9 +109,16 @@ func TestWrongOptionsNameTheirKey(t *testing.T) {
 func TestItStopsAtOnceWhenTheSiteIsTooSlow(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	runs, cleaned := filepath.Join(dir, "runs"), filepath.Join(dir, "cleaned")
+	runs, cleaning, cleaned := filepath.Join(dir, "runs"), filepath.Join(dir, "cleaning"), filepath.Join(dir, "cleaned")
 	o := options(t, slowed(t, runs, 30*time.Second), "sh", "-c", "echo $$ >"+runs+"; while :; do sleep 1; done")
-	o.AbortAbove, o.Cleanup, o.Skip = 500*time.Millisecond, "rm -f "+runs+"; date >"+cleaned, all
+	o.AbortAbove, o.Skip = 500*time.Millisecond, all
+	var late atomic.Int64
+	site, err := url.Parse(o.Web)
+	require.NoError(t, err)
+	door := httptest.NewServer(countedWhile(cleaning, &late, httputil.NewSingleHostReverseProxy(site)))
+	t.Cleanup(door.Close)
+	o.Web = door.URL
+	o.Cleanup = "if [ -e " + runs + " ]; then touch " + cleaning + "; sleep 1; rm " + runs + "; date >" + cleaned + "; echo full; false; fi"
 	o.Block = 3 * time.Second
 	r, err := Run(t.Context(), o)
 	require.NoError(t, err)
@@ -117,7 +128,63 @@ func TestItStopsAtOnceWhenTheSiteIsTooSlow(t *testing.T) {
 	require.Len(t, r.Blocks, 2, "the one that was stopped is told")
 	require.Less(t, r.Blocks[1].Seconds, 2.5, "it was stopped before its time")
 	require.FileExists(t, cleaned, "what cleans up is run all the same")
+	require.Contains(t, fmt.Sprint(r.Notes), "--cleanup: ", "it failed, and that is told")
+	require.Zero(t, late.Load(), "nobody asks the site any more")
 	nothingLeft(t, o)
+}
+
+// countedWhile counts requests while a file is there.
+func countedWhile(file string, count *atomic.Int64, site http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := os.Stat(file); err == nil {
+			count.Add(1)
+		}
+		site.ServeHTTP(w, r)
+	})
+}
+
+func TestItStopsBeforeABlockWhenTheSiteIsTooSlow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	again, slow := filepath.Join(dir, "again"), filepath.Join(dir, "slow")
+	o := options(t, slowed(t, slow, 30*time.Second), "sleep", "100")
+	o.AbortAbove, o.Skip = 500*time.Millisecond, all
+	o.Prepare = "[ ! -e " + again + " ] || touch " + slow + "; touch " + again
+	r, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.Equal(t, experiment.Aborted, r.State)
+	require.Contains(t, r.Stopped, `before "plain", above the bound of 500ms`)
+	nothingLeft(t, o)
+}
+
+func TestWhatFailsBesideTheReasonIsNoted(t *testing.T) {
+	left, full := errors.New("processes [7] of the backup do not end"), errors.New("--cleanup: disk full")
+	for _, test := range []struct {
+		reason error
+		state  experiment.State
+	}{
+		{&tooSlowError{"p95 was high"}, experiment.Aborted},
+		{fmt.Errorf("--prepare: %w", errTime), experiment.OutOfTime},
+	} {
+		tr := &trial{Options: Options{Say: t.Logf}, blocks: []experiment.Block{{}}}
+		state, _, err := tr.ending(errors.Join(errors.Join(test.reason, left), full))
+		require.NoError(t, err)
+		require.Equal(t, test.state, state)
+		require.Equal(t, []string{left.Error(), full.Error()}, tr.notes)
+	}
+}
+
+func TestTheTimeOfAllEndsWhatPrepares(t *testing.T) {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errTime)
+	defer cancel()
+	require.ErrorIs(t, (&trial{}).prepared(ctx, "sleep 100"), errTime)
+}
+
+func TestWithoutDataNoDiskIsLimited(t *testing.T) {
+	host, disk := probe(t.Context(), Options{}, experiment.Command{}, stage.Abilities{})
+	require.Contains(t, host.NoIOGroups, "with --data")
+	require.Contains(t, host.NoIdleIO, "with --data")
+	require.Empty(t, disk)
 }
 
 func TestAnInterruptEndsTheBackup(t *testing.T) {
@@ -205,7 +272,7 @@ func TestARemedyThatFailsIsLeftOut(t *testing.T) {
 }
 
 // onLastCPU starts the lab's site on the last CPU and gives its URL.
-func onLastCPU(t *testing.T) (url, cpu string) {
+func onLastCPU(t *testing.T) (site, cpu string) {
 	t.Helper()
 	var may unix.CPUSet
 	require.NoError(t, unix.SchedGetaffinity(0, &may))
@@ -222,31 +289,31 @@ func onLastCPU(t *testing.T) (url, cpu string) {
 	require.NoError(t, listener.Close())
 	self, err := os.Executable()
 	require.NoError(t, err)
-	site := exec.Command("taskset", "-c", cpu, self, "lab-site", addr, t.TempDir())
-	site.SysProcAttr = &unix.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL} // as a service has a session of its own
-	site.Stderr = os.Stderr
-	require.NoError(t, site.Start())
+	program := exec.Command("taskset", "-c", cpu, self, "lab-site", addr, t.TempDir())
+	program.SysProcAttr = &unix.SysProcAttr{Setsid: true, Pdeathsig: unix.SIGKILL} // as a service has a session of its own
+	program.Stderr = os.Stderr
+	require.NoError(t, program.Start())
 	t.Cleanup(func() {
-		require.NoError(t, site.Process.Signal(unix.SIGTERM))
-		_ = site.Wait()
+		require.NoError(t, program.Process.Signal(unix.SIGTERM))
+		_ = program.Wait()
 	})
-	url = "http://" + addr + "/item/7"
+	site = "http://" + addr + "/item/7"
 	soon(t, "the site answers", func() bool {
-		resp, err := http.Get(url)
+		resp, err := http.Get(site)
 		if err != nil {
 			return false
 		}
 		defer resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	return url, cpu
+	return site, cpu
 }
 
 // TestABackupThatTakesTheCPU is the whole of it, for real: a job takes the CPU of
 // a site that needs most of it, and what makes it yield gives it back.
 func TestABackupThatTakesTheCPU(t *testing.T) {
-	url, cpu := onLastCPU(t)
-	o := options(t, url, "taskset", "-c", cpu, "sh", "-c", "while :; do :; done & while :; do :; done")
+	web, cpu := onLastCPU(t)
+	o := options(t, web, "taskset", "-c", cpu, "sh", "-c", "while :; do :; done & while :; do :; done")
 	o.Rate, o.Block = 80, 1500*time.Millisecond
 	o.Skip = []string{"cpu_limit_4", "io_limit_4", "io_limit_16"}
 	r, err := Run(t.Context(), o)
@@ -272,4 +339,19 @@ func TestABackupThatTakesTheCPU(t *testing.T) {
 	for _, want := range []string{"bandwidth", "compress_less", "read_less"} {
 		require.Contains(t, fmt.Sprint(r.Missing), want, "what cannot be tried is told")
 	}
+}
+
+func TestHelpDoesNotWaitForWhatHoldsItsOutputOpen(t *testing.T) {
+	t.Parallel()
+	tool := filepath.Join(t.TempDir(), "tool")
+	require.NoError(t, os.WriteFile(tool, []byte("#!/bin/sh\nsleep 20 &\necho $! --limit-upload\n"), 0o700))
+	began := time.Now()
+	text, why := help(t.Context(), experiment.Command{Argv: []string{tool}})
+	require.Less(t, time.Since(began), 15*time.Second)
+	require.Empty(t, why)
+	pid, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+	require.Equal(t, "--limit-upload", rest)
+	left, err := strconv.Atoi(pid)
+	require.NoError(t, err)
+	require.NoError(t, unix.Kill(left, unix.SIGKILL))
 }

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -37,7 +38,7 @@ func (g gauge) read() reading {
 	r := reading{at: time.Now(), cpu: g.pressure("cpu"), io: g.pressure("io")}
 	if stats, err := g.disks.ProcDiskstats(); err == nil {
 		for _, s := range stats {
-			if g.device == deviceNumber(s.MajorNumber, s.MinorNumber) {
+			if g.device == fmt.Sprintf("%d:%d", s.MajorNumber, s.MinorNumber) {
 				busy := float64(s.IOsTotalTicks) / 1000
 				r.disk = &busy
 			}

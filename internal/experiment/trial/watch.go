@@ -23,8 +23,9 @@ type tooSlowError struct{ why string }
 
 func (e *tooSlowError) Error() string { return e.why }
 
-// look returns an error if the site must not be troubled any further.
-func (t *trial) look(now time.Time, arm string) error {
+// look returns an error if the site must not be troubled any further; when says
+// what is going on.
+func (t *trial) look(now time.Time, when string) error {
 	took, failed := t.load.Took(now.Add(-recent), now)
 	if len(took) < enough {
 		return nil
@@ -33,16 +34,16 @@ func (t *trial) look(now time.Time, arm string) error {
 	p95 := experiment.Quantile(took, 0.95)
 	switch {
 	case p95 > float64(t.AbortAbove.Milliseconds()):
-		return &tooSlowError{fmt.Sprintf("p95 of the last %v was %.0f ms in %q, above the bound of %v (--abort-above)", recent, p95, arm, t.AbortAbove)}
+		return &tooSlowError{fmt.Sprintf("p95 of the last %v was %.0f ms %s, above the bound of %v (--abort-above)", recent, p95, when, t.AbortAbove)}
 	case failed > len(took)/2:
-		return &tooSlowError{fmt.Sprintf("%d of the last %d requests failed in %q", failed, len(took), arm)}
+		return &tooSlowError{fmt.Sprintf("%d of the last %d requests failed %s", failed, len(took), when)}
 	}
 	return nil
 }
 
 // awaitCalm returns when the site was about as fast as in the baseline for the
 // time to settle. calm is false if it did not become so.
-func (t *trial) awaitCalm(ctx context.Context) (calm bool, err error) {
+func (t *trial) awaitCalm(ctx context.Context, arm string) (calm bool, err error) {
 	const tolerated = 2 // times the p95 of the baseline
 	began := time.Now()
 	for {
@@ -50,6 +51,10 @@ func (t *trial) awaitCalm(ctx context.Context) (calm bool, err error) {
 			return false, err
 		}
 		now := time.Now()
+		if err := t.look(now, fmt.Sprintf("before %q", arm)); err != nil {
+			t.leave()
+			return false, err
+		}
 		if now.Sub(began) < t.Settle {
 			continue
 		}
