@@ -85,7 +85,7 @@ func TestFaultyDisk(t *testing.T) {
 	file := filepath.Join(d.Path, "file")
 	require.NoError(t, os.WriteFile(file, make([]byte, 1<<20), 0o600))
 	read := func() (time.Duration, error) {
-		require.NoError(t, Evict(file))
+		require.NoError(t, Evict(t.Context(), file))
 		begin := time.Now()
 		_, failed := os.ReadFile(file)
 		return time.Since(begin), failed
@@ -100,7 +100,7 @@ func TestFaultyDisk(t *testing.T) {
 	_, err = read()
 	require.NoError(t, err, "it heals")
 
-	require.NoError(t, Evict(file))
+	require.NoError(t, Evict(t.Context(), file))
 	require.NoError(t, d.Pause())
 	done := make(chan error, 1)
 	go func() {

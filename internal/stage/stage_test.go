@@ -2,6 +2,8 @@ package stage
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -169,7 +171,7 @@ func TestEvict(t *testing.T) {
 	require.NoError(t, err)
 	file := filepath.Join(d.Path, "file")
 	require.NoError(t, os.WriteFile(file, make([]byte, 8<<20), 0o600))
-	require.NoError(t, Evict(d.Path))
+	require.NoError(t, Evict(t.Context(), d.Path))
 	before := sectorsRead(t, d.Name)
 	_, err = os.ReadFile(file)
 	require.NoError(t, err)
@@ -178,7 +180,14 @@ func TestEvict(t *testing.T) {
 	_, err = os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, cached, sectorsRead(t, d.Name), "it is in the page cache")
-	require.Error(t, Evict(filepath.Join(d.Path, "none")))
+	require.Error(t, Evict(t.Context(), filepath.Join(d.Path, "none")))
+}
+
+func TestEvictEndsWithItsContext(t *testing.T) {
+	over := errors.New("the time is over")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(over)
+	require.ErrorIs(t, Evict(ctx, t.TempDir()), over)
 }
 
 func sectorsRead(t *testing.T, device string) int {

@@ -17,7 +17,7 @@ const shortest = time.Second
 
 // block plays one block. What fails with a remedy only is left out.
 func (t *trial) block(ctx context.Context, arm string, repeat int) error {
-	if err := stage.Evict(t.Data...); err != nil {
+	if err := stage.Evict(ctx, t.Data...); err != nil {
 		return fmt.Errorf("--data: %w", err)
 	}
 	if err := t.prepared(ctx, t.Prepare); err != nil {
