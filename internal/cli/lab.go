@@ -67,7 +67,7 @@ func newLabList(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			can := lab.Probe()
+			can := lab.Probe("")
 			for _, sc := range list {
 				plan, err := sc.Draw(0)
 				if err != nil {
@@ -145,7 +145,7 @@ func newLabRun(s streams) *cobra.Command {
 			if opts.Keep, err = keepers(keep, raw); err != nil {
 				return err
 			}
-			l := labRun{streams: s, asJSON: asJSON, opts: opts, can: lab.Probe(), all: slices.Contains(names, "all"), total: runs * len(list)}
+			l := labRun{streams: s, asJSON: asJSON, opts: opts, can: lab.Probe(opts.Base), all: slices.Contains(names, "all"), total: runs * len(list)}
 			for i := range runs {
 				for _, sc := range list {
 					if err := l.play(cmd.Context(), sc, seed+uint64(i)); err != nil {
@@ -178,6 +178,7 @@ type labRun struct {
 	total  int
 
 	done, wrong, void, skipped, broken int
+	blemished                          int // not kept or not undone, but judged
 }
 
 func (l *labRun) say(format string, args ...any) { _, _ = fmt.Fprintf(l.err, format+"\n", args...) }
@@ -203,9 +204,12 @@ func (l *labRun) play(ctx context.Context, sc *scenario.Scenario, seed uint64) e
 		return errors.Join(context.Cause(ctx), err)
 	}
 	if err != nil {
-		l.broken++
 		l.say("culprit: %v", err)
-		return nil
+		if !errors.As(err, new(lab.Blemish)) {
+			l.broken++
+			return nil
+		}
+		l.blemished++
 	}
 	switch {
 	case run.Void:
@@ -225,7 +229,10 @@ func (l *labRun) verdict() error {
 	played := l.done - l.skipped
 	l.say("%d runs: %d right, %d wrong, %d void, %d broken; %d cannot be played here",
 		l.done, played-l.wrong-l.void-l.broken, l.wrong, l.void, l.broken, l.skipped)
-	if l.wrong+l.void+l.broken > 0 || played == 0 {
+	if l.blemished > 0 {
+		l.say("%d of them were not kept or not undone", l.blemished)
+	}
+	if l.wrong+l.void+l.broken+l.blemished > 0 || played == 0 {
 		return errSaid
 	}
 	return nil

@@ -33,7 +33,10 @@ type child struct {
 type spec struct {
 	name string // for messages
 	argv []string
-	env  []string    // added to this process's own
+	// home makes the environment a new one, of which it is the home and the place
+	// for temporary files; empty for this process's environment.
+	home string
+	env  []string    // added to the environment
 	cpus unix.CPUSet // none for this process's own
 	log  string      // file for its output
 	dir  string      // that it works in; empty for this process's own
@@ -63,6 +66,17 @@ func (s spec) command() []string {
 	return argv
 }
 
+// environment is this process's own or a new one. That has nothing in it that
+// leads programs elsewhere: no proxies, and no settings of backup programs and
+// databases.
+func (s spec) environment() []string {
+	environment := os.Environ()
+	if s.home != "" {
+		environment = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "HOME=" + s.home, "TMPDIR=" + s.home}
+	}
+	return append(environment, s.env...)
+}
+
 // orphaned is the signal for a child whose parent was killed.
 func (s spec) orphaned() unix.Signal { return cmp.Or(s.ends, unix.SIGKILL) }
 
@@ -76,7 +90,7 @@ func start(ctx context.Context, s spec) (*child, error) {
 	argv := s.command()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // programs of the lab's own plan
 	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), s.env...)
+	cmd.Env = s.environment()
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: s.orphaned()}
 	ends := cmp.Or(s.ends, unix.SIGTERM)
@@ -104,20 +118,27 @@ func (c *child) ended() bool {
 
 func (c *child) pid() int { return c.cmd.Process.Pid }
 
-// stop ends the child and everything in its group. It may be called twice.
+// stop ends the child and everything in its group. It may be called twice. One
+// that waits for a device that does not answer outlives it.
 func (c *child) stop() {
-	select {
-	case <-c.done:
-	default:
+	if !c.ended() {
 		c.signal(c.ends)
-		select {
-		case <-c.done:
-		case <-time.After(patience):
-		}
+		c.await(patience)
 	}
 	c.signal(unix.SIGKILL) // what its leader left behind
-	<-c.done
+	c.await(patience)
 }
+
+// await waits until the child ended.
+func (c *child) await(atMost time.Duration) {
+	select {
+	case <-c.done:
+	case <-time.After(atMost):
+	}
+}
+
+// inOrder is whether the child ended, and of itself when it was asked to.
+func (c *child) inOrder() bool { return c.ended() && c.cmd.ProcessState.Success() }
 
 // signal reaches the whole group; that it is gone already is no error.
 func (c *child) signal(s unix.Signal) { _ = unix.Kill(-c.pid(), s) }
@@ -133,11 +154,11 @@ func (c *child) failure() error {
 	if len(text) > last {
 		text = text[len(text)-last:]
 	}
-	ended := c.err
-	if ended == nil {
-		ended = errors.New("exit status 0")
+	how := errors.New("it still runs")
+	if c.ended() {
+		how = cmp.Or(c.err, errors.New("exit status 0"))
 	}
-	return fmt.Errorf("%s ended early (%w); the last it wrote:\n%s", c.name, ended, text)
+	return fmt.Errorf("%s ended early (%w); the last it wrote:\n%s", c.name, how, text)
 }
 
 // watch calls fail when the child ends before ctx does.

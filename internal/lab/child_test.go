@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func victims(ctx context.Context, dir, addr string) error {
 	if err != nil {
 		return err
 	}
-	if _, err = startDatabase(ctx, databaseConfig{dir: filepath.Join(dir, "data"), temp: dir, port: number, items: 1, rows: 1}); err != nil {
+	if _, err = startDatabase(ctx, databaseConfig{dir: filepath.Join(dir, "data"), temp: dir, port: number, items: 1}); err != nil {
 		return err
 	}
 	// Its pages are nobody's: only that it runs counts.
@@ -70,4 +71,41 @@ func TestAChildThatEndsIsNotWaitedFor(t *testing.T) {
 	err = c.ready(t.Context(), time.Minute, listening(freeAddr(t)))
 	require.ErrorContains(t, err, "the server ended early (exit status 3); the last it wrote:\nno licence")
 	require.Less(t, time.Since(began), 10*time.Second)
+}
+
+func TestAChildMayHaveAnEnvironmentOfItsOwn(t *testing.T) {
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:9")
+	t.Setenv("RESTIC_REPOSITORY", "/the/users/own")
+	dir := t.TempDir()
+	for home, leaks := range map[string]bool{"": true, dir: false} {
+		log := filepath.Join(t.TempDir(), "log")
+		c, err := start(t.Context(), spec{name: "env", argv: []string{"env"}, home: home, env: []string{"DATA=/data"}, log: log})
+		require.NoError(t, err)
+		<-c.done
+		require.NoError(t, c.err)
+		text, err := os.ReadFile(log)
+		require.NoError(t, err)
+		require.Contains(t, string(text), "DATA=/data")
+		require.Equal(t, leaks, strings.Contains(string(text), "PROXY"))
+		require.Equal(t, leaks, strings.Contains(string(text), "RESTIC"))
+		require.Equal(t, !leaks, strings.Contains(string(text), "HOME="+dir+"\nTMPDIR="+dir))
+	}
+}
+
+func TestAChildThatWasAskedToEndsInOrder(t *testing.T) {
+	for script, want := range map[string]bool{
+		"trap 'exit 0' TERM; touch up; while :; do sleep 0.05; done": true,
+		"touch up; exec sleep 60":                                    false, // killed by the signal
+	} {
+		dir := t.TempDir()
+		c, err := start(t.Context(), spec{name: "it", argv: []string{"sh", "-c", script}, dir: dir, log: filepath.Join(dir, "log")})
+		require.NoError(t, err)
+		require.NoError(t, c.ready(t.Context(), 10*time.Second, func(context.Context) error {
+			_, missing := os.Stat(filepath.Join(dir, "up"))
+			return missing
+		}))
+		require.False(t, c.inOrder(), "it runs")
+		c.stop()
+		require.Equal(t, want, c.inOrder(), script)
+	}
 }

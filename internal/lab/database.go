@@ -15,6 +15,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sys/unix"
+
+	"github.com/otel-culprit/culprit/internal/stage"
 )
 
 const (
@@ -31,11 +33,10 @@ type databaseConfig struct {
 	dir  string // for its data, such as one on a disk of the lab; made
 	temp string // for its socket, log and password, which exists
 	port int    // on the loopback interface
-	// items and rows are those of the tables item, which the site asks, and
-	// history, which only backups read; each has about 1 KiB.
-	items, rows int
-	cpus        unix.CPUSet
-	wrap        func(argv []string) []string // for the server alone
+	// items is how many rows the table item has, each of about 1 KiB.
+	items int
+	cpus  unix.CPUSet
+	wrap  func(argv []string) []string // for the server alone
 }
 
 // database is a PostgreSQL server.
@@ -46,7 +47,7 @@ type database struct {
 	password string
 }
 
-// startDatabase makes a database with its tables, whose pages are not cached
+// startDatabase makes a database with its table, whose pages are not cached
 // then, and serves it.
 func startDatabase(ctx context.Context, cfg databaseConfig) (*database, error) {
 	server, err := findServer("postgres", everyPostgres, postgresPackage)
@@ -74,7 +75,7 @@ func startDatabase(ctx context.Context, cfg databaseConfig) (*database, error) {
 		},
 		// It must take its shared memory with it, and need not tidy its data.
 		ends: unix.SIGQUIT,
-		dir:  cfg.dir, as: as, cpus: cfg.cpus, wrap: cfg.wrap, log: filepath.Join(cfg.temp, "postgres.log"),
+		home: cfg.temp, dir: cfg.dir, as: as, cpus: cfg.cpus, wrap: cfg.wrap, log: filepath.Join(cfg.temp, "postgres.log"),
 	})
 	if err != nil {
 		return nil, err
@@ -159,7 +160,7 @@ func (db *database) initialise(ctx context.Context, initdb string, as *account) 
 			// Only the server's user and root get to the socket.
 			"--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync", "--locale=C", "-E", "UTF8",
 		},
-		dir: db.sockets, as: as, cpus: db.cfg.cpus, log: filepath.Join(db.cfg.temp, "initdb.log"),
+		home: db.cfg.temp, dir: db.sockets, as: as, cpus: db.cfg.cpus, log: filepath.Join(db.cfg.temp, "initdb.log"),
 	})
 	if err != nil {
 		return err
@@ -171,15 +172,13 @@ func (db *database) initialise(ctx context.Context, initdb string, as *account) 
 	return nil
 }
 
-// tables of the database. The parts of a row's filler differ, so that it
+// table is that of the database. The parts of a row's filler differ, so that it
 // compresses about as text does.
-const tables = `
+const table = `
 CREATE TABLE item (id bigint PRIMARY KEY, stock int NOT NULL, filler text NOT NULL) WITH (fillfactor = 80);
-INSERT INTO item SELECT g, 1000, repeat(md5(g::text) || md5((-g)::text) || ' the item is in stock and can be sent today ', 8) FROM generate_series(1, %d) g;
-CREATE TABLE history (id bigint PRIMARY KEY, filler text NOT NULL);
-INSERT INTO history SELECT g, repeat(md5(g::text) || md5((-g)::text) || ' the order was placed and has been delivered ', 8) FROM generate_series(1, %d) g;`
+INSERT INTO item SELECT g, 1000, repeat(md5(g::text) || md5((-g)::text) || ' the item is in stock and can be sent today ', 8) FROM generate_series(1, %d) g;`
 
-// fill makes the tables.
+// fill makes the table.
 func (db *database) fill(ctx context.Context) error {
 	if err := db.ready(ctx, 30*time.Second, func(ctx context.Context) error { return db.execute(ctx, "postgres", "SELECT 1") }); err != nil {
 		return err
@@ -188,24 +187,22 @@ func (db *database) fill(ctx context.Context) error {
 		return fmt.Errorf("make the database: %w", err)
 	}
 	for _, statements := range []string{
-		fmt.Sprintf(tables, db.cfg.items, db.cfg.rows),
+		fmt.Sprintf(table, db.cfg.items),
 		"VACUUM (FREEZE, ANALYZE)", // else whoever reads a row first writes it again
 		"CHECKPOINT",
 	} {
 		if err := db.execute(ctx, databaseName, statements); err != nil {
-			return fmt.Errorf("make the tables of the database: %w", err)
+			return fmt.Errorf("make the table of the database: %w", err)
 		}
 	}
 	if err := syncStorage(db.cfg.dir); err != nil {
 		return err
 	}
-	return db.forget(ctx)
+	return stage.Evict(ctx, db.tables())
 }
 
-// forget drops the tables from the page cache.
-func (db *database) forget(ctx context.Context) error {
-	return evict(ctx, filepath.Join(db.cfg.dir, "base"))
-}
+// tables is the directory in which tables are.
+func (db *database) tables() string { return filepath.Join(db.cfg.dir, "base") }
 
 // execute runs statements that give nothing.
 func (db *database) execute(ctx context.Context, name, statements string) error {

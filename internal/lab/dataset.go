@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -87,31 +86,6 @@ func syncStorage(dir string) error {
 		return fmt.Errorf("wait for the storage of %s: %w", dir, err)
 	}
 	return nil
-}
-
-// evict drops everything under dir from the page cache, where the file system
-// lets it be dropped. What is not on storage yet stays.
-func evict(ctx context.Context, dir string) error {
-	return filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("evict %s from the page cache: %w", dir, err)
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if !entry.Type().IsRegular() {
-			return nil
-		}
-		f, err := os.Open(name) //nolint:gosec // in a directory of the lab
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // a database removes files
-		}
-		if err != nil {
-			return fmt.Errorf("evict a file from the page cache: %w", err)
-		}
-		forget(f)
-		return f.Close()
-	})
 }
 
 // forget drops a file from the page cache, where the file system lets it.

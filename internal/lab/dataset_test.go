@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otel-culprit/culprit/internal/stage"
 )
 
 func TestDataSetCompressesAsItsKind(t *testing.T) {
@@ -66,7 +68,7 @@ func TestEvictedFilesAreReadFromStorage(t *testing.T) {
 	mustReachStorage(t, dir)
 	set := dataSet{files: 3, fileKiB: 512, kind: randomData, seed: 3}
 	require.NoError(t, set.write(t.Context(), dir))
-	require.NoError(t, evict(t.Context(), dir))
+	require.NoError(t, stage.Evict(t.Context(), dir))
 	before := storageReads(t, os.Getpid())
 	for i := range set.files {
 		_, err := os.ReadFile(filepath.Join(dir, fileName(i)))

@@ -41,10 +41,14 @@ func (j *jobs) prepare(ctx context.Context, list []scenario.Job) error {
 		c, err := start(ctx, spec{
 			name: "what prepares " + job.Name,
 			argv: []string{"/bin/sh", "-ec", job.Prepare},
+			home: j.scene.stage.Dir(),
 			env:  j.scene.env,
 			log:  j.log(job),
 		})
 		if err != nil {
+			return err
+		}
+		if err := j.scene.adopt(c); err != nil {
 			return err
 		}
 		<-c.done
@@ -59,26 +63,10 @@ func (j *jobs) script(job scenario.Job) string { return filepath.Join(j.scene.fi
 
 func (j *jobs) log(job scenario.Job) string { return j.scene.file(job.Name + ".log") }
 
-// start starts a job, and again when it ends if it is to be repeated.
+// start starts a job, and again when it ends if it is to be repeated. The run
+// fails if the job does.
 func (j *jobs) start(ctx context.Context, job scenario.Job) error {
-	where, err := j.scene.placeOf(job)
-	if err != nil {
-		return err
-	}
-	begin := func() (*child, error) {
-		c, err := start(ctx, spec{name: job.Name, argv: []string{j.script(job)}, env: j.scene.env, log: j.log(job), cpus: where.cpus, wrap: where.wrap})
-		if err != nil {
-			return nil, err
-		}
-		j.mu.Lock()
-		j.names[int64(c.pid())] = job.Name
-		j.mu.Unlock()
-		if err := j.scene.stage.Adopt(c.pid()); err != nil && !c.ended() {
-			return c, err
-		}
-		return c, nil
-	}
-	current, err := begin()
+	first, err := j.begin(ctx, job)
 	if err != nil {
 		return err
 	}
@@ -86,19 +74,8 @@ func (j *jobs) start(ctx context.Context, job scenario.Job) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for {
-			select {
-			case <-ctx.Done():
-				current.stop()
-				return
-			case <-current.done:
-			}
-			if !job.Repeat || sleep(ctx, again) != nil {
-				return
-			}
-			if next, err := begin(); err == nil {
-				current = next
-			}
+		if err := j.goOn(ctx, job, first); err != nil {
+			j.scene.fail(err)
 		}
 	}()
 	j.stops = append(j.stops, func() {
@@ -106,6 +83,46 @@ func (j *jobs) start(ctx context.Context, job scenario.Job) error {
 		<-done
 	})
 	return nil
+}
+
+// begin starts a job once.
+func (j *jobs) begin(ctx context.Context, job scenario.Job) (*child, error) {
+	cpus, wrap := j.scene.placeOf(job)
+	c, err := start(ctx, spec{
+		name: job.Name, argv: []string{j.script(job)}, home: j.scene.stage.Dir(), env: j.scene.env,
+		log: j.log(job), cpus: cpus, wrap: wrap,
+	})
+	if err != nil {
+		return nil, err
+	}
+	j.mu.Lock()
+	j.names[int64(c.pid())] = job.Name
+	j.mu.Unlock()
+	return c, j.scene.adopt(c)
+}
+
+// goOn waits until a job ends or ctx does, which ends the job.
+func (j *jobs) goOn(ctx context.Context, job scenario.Job, current *child) error {
+	for {
+		select {
+		case <-ctx.Done():
+		case <-current.done:
+		}
+		if ctx.Err() != nil {
+			current.stop()
+			return nil
+		}
+		if current.err != nil && !job.MayFail {
+			return current.failure()
+		}
+		if !job.Repeat || sleep(ctx, again) != nil {
+			return nil
+		}
+		var err error
+		if current, err = j.begin(ctx, job); err != nil {
+			return err
+		}
+	}
 }
 
 // stop ends all jobs. It may be called twice.

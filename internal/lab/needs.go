@@ -1,19 +1,30 @@
 package lab
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/otel-culprit/culprit/internal/scenario"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
 
 // Abilities are what runs can do on this host.
-type Abilities struct{ stage stage.Abilities }
+type Abilities struct {
+	stage stage.Abilities
+	base  string // in which directory
+}
 
-// Probe finds out what runs can do on this host.
-func Probe() Abilities { return Abilities{stage.Probe()} }
+// Probe finds out what runs can do on this host in a directory; empty for the
+// usual one.
+func Probe(base string) Abilities {
+	return Abilities{stage.Probe(), cmp.Or(base, stage.DefaultBase())}
+}
 
 // Play tells what this host lacks for a plan, and the cure; nil if nothing.
 func (a Abilities) Play(p scenario.Plan) error {
@@ -29,6 +40,9 @@ func (a Abilities) Play(p scenario.Plan) error {
 	if d := p.Host.Disk; d != nil {
 		need(d.Faulty, stage.NeedFaultyDisk)
 		need(!d.Faulty, stage.NeedDisk, stage.NeedIO)
+		if d.ReadMBps+d.WriteMBps > 0 {
+			errs = append(errs, onDevice(a.base))
+		}
 	}
 	need(p.Host.Network != nil, stage.NeedNetwork)
 	need(p.Host.MemoryMiB > 0, stage.NeedMemory)
@@ -50,4 +64,25 @@ func (a Abilities) Play(p scenario.Plan) error {
 		find("initdb", everyPostgres, postgresPackage)
 	}
 	return errors.Join(errs...)
+}
+
+// onDevice refuses a directory, which need not exist yet, whose files are on no
+// block device of which the rate could be bound.
+func onDevice(dir string) error {
+	at, err := filepath.Abs(dir)
+	var fsys unix.Statfs_t
+	for err == nil {
+		if err = unix.Statfs(at, &fsys); !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) {
+			break
+		}
+		at, err = filepath.Dir(at), nil
+	}
+	if err != nil {
+		return fmt.Errorf("find the disk of %s: %w", dir, err)
+	}
+	switch fsys.Type {
+	case unix.OVERLAYFS_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.RAMFS_MAGIC:
+		return fmt.Errorf("%s is on no disk but on an overlay or in memory, where rates cannot be bound: name a directory on a disk with --base", dir)
+	}
+	return nil
 }

@@ -38,7 +38,9 @@ func startNginx(ctx context.Context, cfg nginxConfig) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	built, err := exec.CommandContext(ctx, program, "-V").CombinedOutput() //nolint:gosec // found above
+	ask := exec.CommandContext(ctx, program, "-V") //nolint:gosec // found above
+	ask.WaitDelay = patience
+	built, err := ask.CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("ask nginx how it was built: %w", err)
 	}
@@ -48,6 +50,7 @@ func startNginx(ctx context.Context, cfg nginxConfig) (*child, error) {
 	}
 	c, err := start(ctx, spec{
 		name: "nginx", argv: []string{program, "-e", "stderr", "-p", cfg.dir, "-c", file},
+		home: cfg.dir,
 		ends: unix.SIGTERM, // even if its parent was killed, or its worker would be left
 		cpus: cfg.cpus, wrap: cfg.wrap, log: filepath.Join(cfg.dir, "nginx.log"),
 	})

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,8 +53,13 @@ type runner struct {
 // runLimit bounds a run, whatever happens.
 const runLimit = 3 * time.Minute
 
+// Blemish is the error of a run that was judged, and whose verdict counts, but
+// which was not kept or not undone in full.
+type Blemish struct{ error }
+
 // RunScenario plays a plan on this host and judges the verdict on it. Whatever it
-// made and started has ended when it returns, also if ctx ends early.
+// made and started has ended when it returns, also if ctx ends early. The run is
+// valid if there is no error but a [Blemish].
 func RunScenario(ctx context.Context, plan scenario.Plan, opts RunOptions) (run Run, err error) {
 	if opts.Progress == nil {
 		opts.Progress = io.Discard
@@ -63,14 +69,28 @@ func RunScenario(ctx context.Context, plan scenario.Plan, opts RunOptions) (run 
 	defer cancel()
 	ctx, r.fail = context.WithCancelCause(ctx)
 	defer r.fail(nil)
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("scenario %s, seed %d: %w", plan.Name, plan.Seed, cause(ctx, err))
+	run, err = r.run(ctx)
+	if err != nil {
+		err = cause(ctx, err)
+	} else if failed := r.keep(run); failed != nil {
+		err = Blemish{fmt.Errorf("the recording is not kept: %w", failed)}
+	}
+	if left := r.close(); left != nil { //nolint:contextcheck // it undoes also when ctx has ended
+		left = fmt.Errorf("not all was undone, 'culprit lab clean' tries again: %w", left)
+		if err == nil {
+			err = Blemish{left}
+		} else {
+			err = errors.Join(err, left)
 		}
-		if left := r.close(); left != nil {
-			r.screen.printf("CAREFUL  %s, seed %d: not all was undone, 'culprit lab clean' tries again: %v", plan.Name, plan.Seed, left)
-		}
-	}()
+	}
+	if err != nil {
+		err = fmt.Errorf("scenario %s, seed %d: %w", plan.Name, plan.Seed, err)
+	}
+	return run, err
+}
+
+// run goes through everything up to the end of the collector.
+func (r *runner) run(ctx context.Context) (run Run, err error) {
 	if err := r.build(ctx); err != nil {
 		return run, err
 	}
@@ -84,12 +104,18 @@ func RunScenario(ctx context.Context, plan scenario.Plan, opts RunOptions) (run 
 		return run, fmt.Errorf("the collector sent findings that cannot be read: %w", err)
 	}
 	run.Duration = Number(time.Since(r.started).Seconds())
-	if opts.Keep != nil {
-		if err := opts.Keep(run, Files{r.scene.stage.Dir(), r.journal}); err != nil {
-			r.screen.printf("CAREFUL  %s, seed %d: the recording is not kept: %v", plan.Name, plan.Seed, err)
-		}
-	}
 	return run, nil
+}
+
+// keep lets the caller take what the run left.
+func (r *runner) keep(run Run) error {
+	if r.opts.Keep == nil {
+		return nil
+	}
+	if !r.scene.collector.inOrder() {
+		return fmt.Errorf("its journal may be cut, because the collector did not end in order when it was asked to: %w", r.scene.collector.failure())
+	}
+	return r.opts.Keep(run, Files{r.scene.stage.Dir(), r.journal})
 }
 
 func (r *runner) say(format string, args ...any) {
@@ -172,7 +198,11 @@ func (r *runner) judge() Run {
 	return run
 }
 
+// close ends and undoes everything.
 func (r *runner) close() error {
+	if r.scene != nil {
+		r.scene.heal()
+	}
 	if r.jobs != nil {
 		r.jobs.stop()
 	}
@@ -185,17 +215,17 @@ func (r *runner) close() error {
 // build makes the set, and starts all but what the plan starts.
 func (r *runner) build(ctx context.Context) error {
 	r.say("preparing")
-	st, err := stage.New(stage.Options{Base: r.opts.Base, ID: fmt.Sprintf("%s-%d", r.plan.Name, os.Getpid())})
+	st, err := stage.New(stage.Options{Base: r.opts.Base, ID: fmt.Sprintf("%s-%d", r.plan.Name, os.Getpid())}) //nolint:contextcheck // it asks programs for what they can do, which is quick
 	if err != nil {
 		return err
 	}
 	r.journal = filepath.Join(st.Dir(), "journal.jsonl")
-	r.scene = &scene{stage: st, plan: r.plan, watch: func(c *child) { go c.watch(ctx, r.fail) }}
-	if err := r.scene.make(ctx); err != nil {
+	r.scene = &scene{stage: st, plan: r.plan, fail: r.fail}
+	if err = r.scene.make(ctx); err != nil {
 		return err
 	}
 	r.jobs = &jobs{scene: r.scene}
-	if err := r.jobs.prepare(ctx, r.plan.Jobs); err != nil {
+	if err = r.jobs.prepare(ctx, r.plan.Jobs); err != nil {
 		return err
 	}
 	collector, err := findCollector(r.opts.Collector)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,7 @@ import (
 type scene struct {
 	stage *stage.Stage
 	plan  scenario.Plan
-	watch func(*child) // fails the run when a child ends early
+	fail  context.CancelCauseFunc // ends the run
 
 	cpus   cpuSplit
 	group  *stage.Group // bounds the site and the jobs together; nil if nothing does
@@ -69,6 +70,16 @@ func (s *scene) addr(host string, port int) string {
 }
 
 func (s *scene) onExit(f func()) { s.cleanup = append(s.cleanup, f) }
+
+// adopt makes sure that a child ends with the stage.
+func (s *scene) adopt(c *child) error {
+	err := s.stage.Adopt(c.pid())
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return nil // or it has ended already
+	}
+	c.stop()
+	return err
+}
 
 // close ends everything and undoes the stage.
 func (s *scene) close() error {
@@ -157,7 +168,7 @@ func (s *scene) makeGroups(context.Context) error {
 	if s.slow() {
 		limits.IO = []stage.IOLimit{s.rate(preparing, preparing)}
 	}
-	if limits.MemoryBytes == 0 && len(limits.IO) == 0 && stage.Probe().Missing(stage.NeedGroup) != "" {
+	if limits.MemoryBytes == 0 && len(limits.IO) == 0 && stage.Probe().Missing(stage.NeedGroup) != "" { //nolint:contextcheck // as in build
 		return nil
 	}
 	var errs [4]error
@@ -193,13 +204,7 @@ func (s *scene) rate(readMBps, writeMBps float64) stage.IOLimit {
 	return stage.IOLimit{Device: s.device, ReadBPS: int64(readMBps * megabyte), WriteBPS: int64(writeMBps * megabyte)}
 }
 
-// place is where a program runs.
-type place struct {
-	cpus unix.CPUSet
-	wrap func([]string) []string
-}
-
-// on runs things in a group, which may be nil, and in the site's network.
+// in runs things in a group, which may be nil, and in the site's network.
 func (s *scene) in(group *stage.Group) func([]string) []string {
 	return func(argv []string) []string {
 		if s.net != nil {
@@ -213,20 +218,12 @@ func (s *scene) in(group *stage.Group) func([]string) []string {
 }
 
 // placeOf finds where a job runs.
-func (s *scene) placeOf(job scenario.Job) (place, error) {
-	cpus := s.cpus.site
+func (s *scene) placeOf(job scenario.Job) (cpus unix.CPUSet, wrap func([]string) []string) {
+	cpus = s.cpus.site
 	if job.Elsewhere {
 		cpus = s.cpus.rest
 	}
-	group := s.jobs
-	if job.ReadMBps+job.WriteMBps > 0 {
-		own, err := s.stage.Group("job-"+job.Name, stage.Limits{IO: []stage.IOLimit{s.rate(job.ReadMBps, job.WriteMBps)}})
-		if err != nil {
-			return place{}, err
-		}
-		group = own
-	}
-	return place{cpus, s.in(group)}, nil
+	return cpus, s.in(s.jobs)
 }
 
 // makeData writes the site's files and what the backups save.
@@ -250,7 +247,7 @@ func (s *scene) makeData(ctx context.Context) error {
 	s.env = []string{
 		"DATA=" + dir, "OUT=" + s.on("out"), "WWW=" + s.on("www"),
 		"PEER_RSYNC=" + s.addr(s.world, rsyncPort), "PEER_WEBDAV=" + s.addr(s.world, webdavPort),
-		"HOME=" + s.stage.Dir(), "RESTIC_PASSWORD=lab",
+		"RESTIC_PASSWORD=lab",
 		"BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes", "BORG_RELOCATED_REPO_ACCESS_IS_OK=yes",
 	}
 	return nil

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/otel-culprit/culprit/configs"
-	"github.com/otel-culprit/culprit/internal/scenario"
+	"github.com/otel-culprit/culprit/internal/stage"
 )
 
 // open starts the site, its visitors and the collector, once what the jobs need
@@ -35,21 +33,22 @@ func (s *scene) open(ctx context.Context, collector, journal string, in *inbox) 
 }
 
 // keep keeps a child that the run cannot go on without.
-func (s *scene) keep(c *child, err error) error {
+func (s *scene) keep(ctx context.Context, c *child, err error) error {
 	if err != nil {
 		return err
 	}
-	s.watch(c)
+	go c.watch(ctx, s.fail)
 	s.onExit(c.stop)
-	return s.stage.Adopt(c.pid())
+	return s.adopt(c)
 }
 
 // start starts a child that the run cannot go on without, and waits until it
 // accepts connections.
 func (s *scene) start(ctx context.Context, sp spec, addr string) (*child, error) {
 	sp.log = s.file(strings.ReplaceAll(sp.name, " ", "-") + ".log")
+	sp.home = s.stage.Dir()
 	c, err := start(ctx, sp)
-	if err := s.keep(c, err); err != nil {
+	if err = s.keep(ctx, c, err); err != nil {
 		return nil, err
 	}
 	return c, c.ready(ctx, 20*time.Second, listening(addr))
@@ -67,44 +66,6 @@ func (s *scene) self(name string) (string, error) {
 		return "", fmt.Errorf("name the program of the %s: %w", name, err)
 	}
 	return named, nil
-}
-
-// makePeers starts what backups of another host's make talk to.
-func (s *scene) makePeers(ctx context.Context) error {
-	if s.net == nil {
-		return nil
-	}
-	dir := s.file("peer")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return fmt.Errorf("make the directory of the other host: %w", err)
-	}
-	conf := s.file("rsyncd.conf")
-	text := fmt.Sprintf("use chroot = no\n[backup]\npath = %s\nread only = false\nuid = %d\ngid = %d\n", dir, os.Getuid(), os.Getgid())
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		return fmt.Errorf("write the configuration of rsync's daemon: %w", err)
-	}
-	for _, peer := range []struct {
-		program string
-		port    int
-		args    []string
-	}{
-		{"rsync", rsyncPort, []string{"--daemon", "--no-detach", "--config=" + conf, "--address=" + s.world, fmt.Sprintf("--port=%d", s.ports[rsyncPort])}},
-		{"rclone", webdavPort, []string{"serve", "webdav", "--addr", s.addr(s.world, webdavPort), dir}},
-	} {
-		program, err := exec.LookPath(peer.program)
-		if err != nil {
-			continue // a plan that needs it says so
-		}
-		named := filepath.Join(dir+"-"+peer.program, "lab-peer")
-		if err := errors.Join(os.Mkdir(filepath.Dir(named), 0o700), os.Symlink(program, named)); err != nil {
-			return fmt.Errorf("name what stands for another host: %w", err)
-		}
-		sp := spec{name: "the other host's " + peer.program, argv: append([]string{named}, peer.args...), env: s.env, cpus: s.cpus.rest}
-		if _, err := s.start(ctx, sp, s.addr(s.world, peer.port)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // makeDatabase makes the database that the site asks.
@@ -125,24 +86,17 @@ func (s *scene) makeDatabase(ctx context.Context) error {
 	}
 	s.db = db
 	s.env = append(s.env, db.env()...)
-	return s.keep(db.child, nil)
+	return s.keep(ctx, db.child, nil)
 }
 
 // forgetFiles drops what was written to the site's disk from the page cache, but
 // for what the site has there.
 func (s *scene) forgetFiles(ctx context.Context) error {
-	for _, dir := range []string{s.on("www"), s.on("data"), s.on("out")} {
-		if err := syncStorage(dir); err != nil {
-			return err
-		}
-		if err := evict(ctx, dir); err != nil {
-			return err
-		}
-	}
+	dirs := []string{s.on("www"), s.on("data"), s.on("out")}
 	if s.db != nil {
-		return s.db.forget(ctx)
+		dirs = append(dirs, s.db.tables())
 	}
-	return nil
+	return stage.Evict(ctx, dirs...)
 }
 
 func (s *scene) startUpstream(ctx context.Context) error {
@@ -171,9 +125,10 @@ func (s *scene) startSite(ctx context.Context) error {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return fmt.Errorf("make a directory for nginx: %w", err)
 		}
-		return s.keep(startNginx(ctx, nginxConfig{
+		c, err := startNginx(ctx, nginxConfig{
 			addr: addr, root: s.on("www"), dir: dir, cached: site.Cached, cpus: s.cpus.site, wrap: s.in(s.site),
-		}))
+		})
+		return s.keep(ctx, c, err)
 	}
 	program, err := s.self(service)
 	if err != nil {
@@ -225,7 +180,7 @@ func (s *scene) visit(ctx context.Context, item int) error {
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req) //nolint:gosec // a child of the lab
+	resp, err := direct.Do(req)
 	if err != nil {
 		return fmt.Errorf("fill the site's page cache: %w", err)
 	}
@@ -265,7 +220,7 @@ func (s *scene) startCollector(ctx context.Context, program, journal string) err
 	if err != nil || s.db == nil {
 		return err
 	}
-	s.background(ctx, func(ctx context.Context) { _ = s.db.watchSessions(ctx, s.otlp(), service) }) // a journal without them shows it
+	s.vital(ctx, func(ctx context.Context) error { return s.db.watchSessions(ctx, s.otlp(), service) })
 	return nil
 }
 
@@ -285,54 +240,11 @@ func (s *scene) background(ctx context.Context, f func(context.Context)) (stop f
 	return stop
 }
 
-// change makes something happen.
-func (s *scene) change(ctx context.Context, c scenario.Change) error {
-	switch c.What {
-	case scenario.Visitors:
-		s.load.SetRate(ctx, s.plan.Site.Rate*c.Value)
-		return nil
-	case scenario.DiskDelay:
-		s.quick = s.background(ctx, func(ctx context.Context) { _ = s.faulty.Slow(ctx, milli(c.Value), milli(scenario.DiskWorks)) }) // a disk that is not slow makes no symptom
-		return nil
-	case scenario.DiskPause:
-		return s.faulty.Pause()
-	case scenario.DiskErrors:
-		return s.faulty.Errors(true)
-	case scenario.UpstreamDelay:
-		return control(ctx, "http://"+s.addr(s.world, upstreamPort), map[string]float64{"delay_ms": c.Value})
-	default:
-		return control(ctx, s.base(), map[string]float64{siteTroubles[c.What]: c.Value})
-	}
-}
-
-// siteTroubles are the settings of a site that make changes.
-var siteTroubles = map[string]string{
-	scenario.GCPause:  "gc_pause_ms",
-	scenario.AppLock:  "lock_ms",
-	scenario.Allocate: "allocate_mib",
-}
-
-// restore undoes the changes.
-func (s *scene) restore(ctx context.Context, changes []scenario.Change) error {
-	for _, c := range changes {
-		var err error
-		switch c.What {
-		case scenario.DiskDelay:
-			s.quick()
-		case scenario.DiskPause:
-			err = s.faulty.Resume()
-		case scenario.DiskErrors:
-			err = s.faulty.Errors(false)
-		default:
-			c.Value = 0
-			if c.What == scenario.Visitors {
-				c.Value = 1
-			}
-			err = s.change(ctx, c)
+// vital runs f in the background, and fails the run if f fails.
+func (s *scene) vital(ctx context.Context, f func(context.Context) error) (stop func()) {
+	return s.background(ctx, func(ctx context.Context) {
+		if err := f(ctx); err != nil && ctx.Err() == nil {
+			s.fail(err)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }

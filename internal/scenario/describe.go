@@ -122,11 +122,8 @@ func (j Job) describe() string {
 	if j.Elsewhere {
 		text += " (on another CPU)"
 	}
-	if j.ReadMBps > 0 {
-		text += fmt.Sprintf(" (reads at %g MB/s at most)", j.ReadMBps)
-	}
-	if j.WriteMBps > 0 {
-		text += fmt.Sprintf(" (writes at %g MB/s at most)", j.WriteMBps)
+	if j.MayFail {
+		text += " (may fail)"
 	}
 	return text
 }

@@ -146,9 +146,8 @@ type Job struct {
 	Repeat bool `yaml:"repeat"`
 	// Elsewhere keeps it off the site's CPU.
 	Elsewhere bool `yaml:"elsewhere"`
-	// The rates are bounds of its own on the site's disk; zero for none.
-	ReadMBps  float64 `yaml:"read_mbps"`
-	WriteMBps float64 `yaml:"write_mbps"`
+	// MayFail says that it need not succeed; the run fails if any other job does.
+	MayFail bool `yaml:"may_fail"`
 }
 
 // Change is something that happens to the site and is undone when the trouble
@@ -213,6 +212,9 @@ func (p Plan) check() error {
 		}
 		if j.Start < -p.Times.Learn {
 			report("jobs[%d].start is before the run", i)
+		}
+		if j.MayFail && slices.Contains(p.Truth.Innocent, j.Name) {
+			report("jobs[%d].may_fail: an innocent job must work, or that it does no harm proves nothing", i)
 		}
 		names = append(names, j.Name)
 	}

@@ -82,6 +82,7 @@ func TestMistakesAreTold(t *testing.T) {
 		"queries of nginx's":      {"server: go", "server: nginx, query: read", "nginx, which serves files only"},
 		"change too late":         {"jobs:", "changes: [{what: visitors, value: 2, start: 50}]\njobs:", "changes[0].start is not within the trouble"},
 		"rates of a faulty disk":  {"read_mbps: 20", "read_mbps: 20, faulty: true", "host.disk.faulty has no rates"},
+		"innocent that may fail":  {"disk}\nhost:\n  disk: {size_mib: \"${mib}\", read_mbps: 20}\nsite: {server: go, rate: \"${rate}\", cpu_ms: \"${share}\"}\njobs:\n", "disk, innocent: [tar]}\nhost:\n  disk: {size_mib: \"${mib}\", read_mbps: 20}\nsite: {server: go, rate: \"${rate}\", cpu_ms: \"${share}\"}\njobs:\n  - {name: tar, run: x, may_fail: true}\n", "jobs[0].may_fail: an innocent job must work"},
 		"no summary":              {"summary: tar reads\n", "", "summary is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,57 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otel-culprit/culprit/internal/scenario"
+	"github.com/otel-culprit/culprit/internal/stage"
+)
+
+func TestARunIsBrokenOffWhileItsDiskStandsStill(t *testing.T) {
+	if missing := stage.Probe().Missing(stage.NeedFaultyDisk); missing != "" {
+		t.Skip(missing)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	j := jobsOnAStage(t, cancel)
+	r := &runner{scene: j.scene, jobs: j}
+	disk, err := j.scene.stage.FaultyDisk(ctx, stage.FaultyDiskSpec{Name: "site", SizeMiB: 32})
+	require.NoError(t, err)
+	j.scene.faulty = disk
+	writer := scenario.Job{Name: "writer", Run: fmt.Sprintf("exec dd if=/dev/zero of=%s/file bs=64k count=1 oflag=direct", disk.Path), Repeat: true}
+	require.NoError(t, j.prepare(ctx, []scenario.Job{writer}))
+	require.NoError(t, disk.Pause())
+	require.NoError(t, j.start(ctx, writer))
+	for pid := range j.names {
+		require.NoError(t, await(ctx, 10*time.Second, func(context.Context) error {
+			proc, err := procfs.NewProc(int(pid))
+			if err != nil {
+				return err
+			}
+			stat, err := proc.Stat()
+			if err == nil && stat.State != "D" {
+				err = errors.New("it does not wait for the disk")
+			}
+			return err
+		}))
+	}
+
+	cancel(errors.New("interrupted"))
+	began := time.Now()
+	require.NoError(t, r.close())
+	require.Less(t, time.Since(began), 10*time.Second)
+	require.NoDirExists(t, j.scene.stage.Dir())
+}
+
+func TestARunThatIsNotKeptIsTold(t *testing.T) {
+	err := fmt.Errorf("scenario tar: %w", Blemish{errors.New("the recording is not kept")})
+	require.ErrorAs(t, err, new(Blemish))
+	require.EqualError(t, err, "scenario tar: the recording is not kept")
+}

@@ -1,0 +1,72 @@
+package lab
+
+import (
+	"context"
+	"errors"
+
+	"github.com/otel-culprit/culprit/internal/scenario"
+)
+
+// change makes something happen.
+func (s *scene) change(ctx context.Context, c scenario.Change) error {
+	switch c.What {
+	case scenario.Visitors:
+		s.load.SetRate(ctx, s.plan.Site.Rate*c.Value)
+		return nil
+	case scenario.DiskDelay:
+		s.quick = s.vital(ctx, func(ctx context.Context) error { return s.faulty.Slow(ctx, milli(c.Value), milli(scenario.DiskWorks)) })
+		return nil
+	case scenario.DiskPause:
+		return s.faulty.Pause() //nolint:contextcheck // bounded
+	case scenario.DiskErrors:
+		return s.faulty.Errors(true)
+	case scenario.UpstreamDelay:
+		return control(ctx, "http://"+s.addr(s.world, upstreamPort), map[string]float64{"delay_ms": c.Value})
+	default:
+		return control(ctx, s.base(), map[string]float64{siteTroubles[c.What]: c.Value})
+	}
+}
+
+// siteTroubles are the settings of a site that make changes.
+var siteTroubles = map[string]string{
+	scenario.GCPause:  "gc_pause_ms",
+	scenario.AppLock:  "lock_ms",
+	scenario.Allocate: "allocate_mib",
+}
+
+// restore undoes the changes.
+func (s *scene) restore(ctx context.Context, changes []scenario.Change) error {
+	for _, c := range changes {
+		var err error
+		switch c.What {
+		case scenario.DiskDelay:
+			s.quick()
+		case scenario.DiskPause:
+			err = s.faulty.Resume() //nolint:contextcheck // as above
+		case scenario.DiskErrors:
+			err = s.faulty.Errors(false)
+		default:
+			c.Value = 0
+			if c.What == scenario.Visitors {
+				c.Value = 1
+			}
+			err = s.change(ctx, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// heal undoes what was done to the site's disk: whoever waits for a disk that
+// does not answer cannot be ended.
+func (s *scene) heal() {
+	if s.faulty == nil {
+		return
+	}
+	if s.quick != nil {
+		s.quick()
+	}
+	_ = errors.Join(s.faulty.Errors(false), s.faulty.Resume()) // else the stage does it by force
+}
