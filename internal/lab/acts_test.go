@@ -44,7 +44,7 @@ func TestAnActWaitsForCalm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
-				d := &demo{plan: DefaultPlan(), end: time.Now().Add(test.left), inbox: newInbox(service), screen: newScreen(&out, false)}
+				d := &demo{plan: DefaultPlan(), end: time.Now().Add(test.left), inbox: newInbox(), screen: newScreen(&out, false)}
 				if test.closes > 0 {
 					tellEpisode(d.inbox, event.Opened)
 					time.AfterFunc(test.closes, func() { tellEpisode(d.inbox, event.Closed) })
@@ -64,7 +64,7 @@ func TestAnActWaitsForCalm(t *testing.T) {
 
 func TestWaitingForCalmIsBrokenOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &demo{plan: DefaultPlan(), end: time.Now().Add(time.Hour), inbox: newInbox(service), screen: newScreen(new(bytes.Buffer), false)}
+		d := &demo{plan: DefaultPlan(), end: time.Now().Add(time.Hour), inbox: newInbox(), screen: newScreen(new(bytes.Buffer), false)}
 		tellEpisode(d.inbox, event.Opened)
 		interrupted := errors.New("interrupted")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, interrupted)

@@ -83,7 +83,7 @@ type demo struct {
 // backup that does nothing wrong. It ends everything that it started, also
 // when ctx ends early. What it found out until then is returned with the error.
 func Demo(ctx context.Context, opts DemoOptions) (DemoResult, error) {
-	d := &demo{opts: opts, plan: opts.Plan, inbox: newInbox(service)}
+	d := &demo{opts: opts, plan: opts.Plan, inbox: newInbox()}
 	if d.plan == (Plan{}) {
 		d.plan = DefaultPlan()
 	}

@@ -38,7 +38,7 @@ type finding struct {
 	verdict  event.Verdict
 }
 
-func newInbox(service string) *inbox {
+func newInbox() *inbox {
 	return &inbox{
 		service:  service,
 		windows:  map[string]event.Window{},

@@ -64,7 +64,7 @@ func RunScenario(ctx context.Context, plan scenario.Plan, opts RunOptions) (run 
 	if opts.Progress == nil {
 		opts.Progress = io.Discard
 	}
-	r := &runner{plan: plan, opts: opts, inbox: newInbox(service), started: time.Now(), screen: newScreen(opts.Progress, opts.Terminal)}
+	r := &runner{plan: plan, opts: opts, inbox: newInbox(), started: time.Now(), screen: newScreen(opts.Progress, opts.Terminal)}
 	ctx, cancel := context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("the run was broken off, because it took longer than %v", runLimit))
 	defer cancel()
 	ctx, r.fail = context.WithCancelCause(ctx)

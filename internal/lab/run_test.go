@@ -22,7 +22,7 @@ func TestARunIsBrokenOffWhileItsDiskStandsStill(t *testing.T) {
 	defer cancel(nil)
 	j := jobsOnAStage(t, cancel)
 	r := &runner{scene: j.scene, jobs: j}
-	disk, err := j.scene.stage.FaultyDisk(ctx, stage.FaultyDiskSpec{Name: "site", SizeMiB: 32})
+	disk, err := j.scene.stage.FaultyDisk(ctx, stage.DiskSpec{Name: "site", SizeMiB: 32})
 	require.NoError(t, err)
 	j.scene.faulty = disk
 	writer := scenario.Job{Name: "writer", Run: fmt.Sprintf("exec dd if=/dev/zero of=%s/file bs=64k count=1 oflag=direct", disk.Path), Repeat: true}

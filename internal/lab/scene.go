@@ -127,7 +127,7 @@ func (s *scene) makeDisk(ctx context.Context) error {
 			return fmt.Errorf("make the site's directory: %w", err)
 		}
 	case want.Faulty:
-		disk, err := s.stage.FaultyDisk(ctx, stage.FaultyDiskSpec{Name: "site", SizeMiB: want.SizeMiB})
+		disk, err := s.stage.FaultyDisk(ctx, stage.DiskSpec{Name: "site", SizeMiB: want.SizeMiB})
 		if err != nil {
 			return err
 		}

@@ -11,9 +11,6 @@ import (
 	"time"
 )
 
-// FaultyDiskSpec says what faulty disk to make.
-type FaultyDiskSpec = DiskSpec
-
 // FaultyDisk is a disk that can hang, be slow, or fail. Its Backing is empty:
 // below it is a program, not a device.
 //
@@ -28,7 +25,7 @@ type FaultyDisk struct {
 
 // FaultyDisk makes a disk as [Stage.Disk] does, behind programs that can hold up
 // its requests.
-func (s *Stage) FaultyDisk(ctx context.Context, spec FaultyDiskSpec) (*FaultyDisk, error) {
+func (s *Stage) FaultyDisk(ctx context.Context, spec DiskSpec) (*FaultyDisk, error) {
 	if err := s.need(NeedFaultyDisk); err != nil {
 		return nil, err
 	}
@@ -43,7 +40,7 @@ func (s *Stage) FaultyDisk(ctx context.Context, spec FaultyDiskSpec) (*FaultyDis
 	return d, nil
 }
 
-func (s *Stage) serveImage(ctx context.Context, spec FaultyDiskSpec, image string) (*FaultyDisk, error) {
+func (s *Stage) serveImage(ctx context.Context, spec DiskSpec, image string) (*FaultyDisk, error) {
 	at := filepath.Join(s.dir, spec.Name)
 	server := diskServer{Socket: at + ".nbd", Control: at + ".control", Trigger: at + ".errors"}
 	if len(server.Control) > longestSocket {
