@@ -145,7 +145,7 @@ func writeScore(w io.Writer, r labscore.Report) error {
 		if all == nil {
 			return
 		}
-		row(kind, "runs", "void", "top-1", "95 % interval", "abstained", "Brier", "to verdict p50", "p90 s", "p95 before", "during ms", "false blame", "95 % interval")
+		row(kind, "runs", "void", "top-1", "95 % interval", "abstained", "Brier", "to verdict p50", "p90 s", "p95 ms before", "during", "false blame", "95 % interval")
 		for _, x := range append(rows, *all) {
 			row(x.Scenario, strconv.Itoa(x.Runs), strconv.Itoa(x.Void), decimals(x.Top1.Value, 2), interval(x.Top1),
 				strconv.Itoa(x.Abstained), decimals(x.Brier, 3), decimals(x.VerdictP50, 1), decimals(x.VerdictP90, 1),
