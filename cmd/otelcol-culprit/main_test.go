@@ -17,6 +17,9 @@ import (
 var environment = map[string]string{
 	"CULPRIT_OTLP_PORT": "4318", "CULPRIT_SITE_PORT": "8080", "CULPRIT_FINDINGS_PORT": "4319",
 	"CULPRIT_METRICS_PORT": "9464", "CULPRIT_JOURNAL": "journal.jsonl",
+	// The lab's.
+	"CULPRIT_OTLP": "127.0.0.1:4318", "CULPRIT_FINDINGS": "http://127.0.0.1:4319", "CULPRIT_URL": "http://127.0.0.1:8080/",
+	"CULPRIT_HOST": "web1", "CULPRIT_PROCESSES": "[shop]",
 }
 
 func TestShippedConfigurationsAreValid(t *testing.T) {
