@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -31,10 +32,14 @@ func (a Abilities) Play(p scenario.Plan) error {
 	var errs []error
 	need := func(wanted bool, needs ...stage.Need) {
 		for _, n := range needs {
-			if missing := a.stage.Missing(n); wanted && missing != "" {
-				errs = append(errs, errors.New(missing))
-				return // one cure at a time
+			missing := a.stage.Missing(n)
+			if !wanted || missing == "" {
+				continue
 			}
+			if !slices.ContainsFunc(errs, func(err error) bool { return err.Error() == missing }) {
+				errs = append(errs, errors.New(missing))
+			}
+			return // one cure at a time
 		}
 	}
 	if d := p.Host.Disk; d != nil {
