@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/otel-culprit/culprit/internal/scenario"
@@ -33,5 +34,6 @@ func Scenarios() ([]*scenario.Scenario, error) {
 		}
 		list = append(list, s)
 	}
+	slices.SortFunc(list, func(a, b *scenario.Scenario) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
 }

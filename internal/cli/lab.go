@@ -145,7 +145,7 @@ func newLabRun(s streams) *cobra.Command {
 			if opts.Keep, err = keepers(keep, raw); err != nil {
 				return err
 			}
-			l := labRun{streams: s, asJSON: asJSON, opts: opts, can: lab.Probe(opts.Base), all: slices.Contains(names, "all"), total: runs * len(list)}
+			l := labRun{streams: s, asJSON: asJSON, opts: opts, can: lab.Probe(opts.Base), kept: keep+raw != "", all: slices.Contains(names, "all"), total: runs * len(list)}
 			for i := range runs {
 				for _, sc := range list {
 					if err := l.play(cmd.Context(), sc, seed+uint64(i)); err != nil {
@@ -174,6 +174,7 @@ type labRun struct {
 	asJSON bool
 	opts   lab.RunOptions
 	can    lab.Abilities
+	kept   bool // what a run leaves
 	all    bool // of the scenarios are asked for, also those that this host cannot play
 	total  int
 
@@ -227,7 +228,10 @@ func (l *labRun) play(ctx context.Context, sc *scenario.Scenario, seed uint64) e
 // verdict ends the series.
 func (l *labRun) verdict() error {
 	played := l.done - l.skipped
-	l.say("%d runs: %d right, %d wrong, %d void, %d broken; %d cannot be played here",
+	if l.total == 1 && !l.kept && played == 1 {
+		l.say("For the evidence and the remedies, run it with --keep DIR: 'culprit explain DIR/*.gz' tells them.")
+	}
+	l.say("of %d: %d right, %d wrong, %d void, %d broken; %d cannot be played here",
 		l.done, played-l.wrong-l.void-l.broken, l.wrong, l.void, l.broken, l.skipped)
 	if l.blemished > 0 {
 		l.say("%d of them were not kept or not undone", l.blemished)

@@ -52,6 +52,9 @@ func whole(files lab.Files) []string {
 
 // keeper keeps recordings in a directory, for others to replay.
 func keeper(dir string) (func(lab.Run, lab.Files) error, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // recordings are for all to read
+		return nil, err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)

@@ -71,10 +71,10 @@ func allowed(u *url.URL, owned string) error {
 		return nil
 	}
 	if owned != "" {
-		return fmt.Errorf("site to load: the host of %s is %q, and %q is the one that is named as your own: they must be the same", u, host, owned)
+		return fmt.Errorf("site to load: the host of %s is %q, and --i-own-this names %q: they must be the same", u, host, owned)
 	}
 	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-		return fmt.Errorf("site to load: %s is not on the loopback interface: if it is a test server of your own, name its host, %q, as that", u, host)
+		return fmt.Errorf("site to load: %s is not on the loopback interface: if it is a test server of your own, say so with --i-own-this %s", u, host)
 	}
 	return nil
 }
