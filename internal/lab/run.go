@@ -212,7 +212,7 @@ func (r *runner) close() error {
 	return r.scene.close()
 }
 
-// build makes the set, and starts all but what the plan starts.
+// build makes the scene, and starts all but what the plan starts.
 func (r *runner) build(ctx context.Context) error {
 	r.say("preparing")
 	st, err := stage.New(stage.Options{Base: r.opts.Base, ID: fmt.Sprintf("%s-%d", r.plan.Name, os.Getpid())}) //nolint:contextcheck // it asks programs for what they can do, which is quick

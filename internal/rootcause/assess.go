@@ -187,7 +187,7 @@ func (e *Engine) candidates(sc *scene) []scored {
 func (e *Engine) about(sc *scene) (list [numShared][]Evidence) {
 	for r := SharedCPU; r < SharedSpace; r++ { // room is taken before it is gone, and locks have holders
 		if r <= SharedMemory || sc.waits[r].strength > 0 { // else so much is read and written every day
-			list[r] = slices.Concat([]Evidence{waited(sc, r)}, sc.elsewhere, e.signs(sc, Contention, r))
+			list[r] = slices.Concat([]Evidence{waited(sc, r)}, sc.calledElsewhere(), e.signs(sc, Contention, r))
 		}
 	}
 	return list

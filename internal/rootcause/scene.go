@@ -33,7 +33,7 @@ type scene struct {
 	starved    float64 // how much the whole host fell idle with the requests
 	trips      trips
 	slowDisk   slowDisk
-	elsewhere  []Evidence // that the time is spent on other hosts
+	calls      []Evidence // whether the time is spent in calls
 	waits      [numShared]wait
 	waitsKnown bool
 	totals     map[totalOf]total
@@ -85,7 +85,7 @@ func (e *Engine) newScene(v *victim, ep *episode) *scene {
 	sc.loadShare, sc.loadKnown = sc.explainedByRate(ep)
 	sc.served = min(1, sc.rate.ratio(0.5))
 	sc.measureWaits()
-	sc.slowDisk, sc.elsewhere = sc.findSlowDisk(), sc.calledElsewhere()
+	sc.slowDisk, sc.calls = sc.findSlowDisk(), sc.slowCalls()
 	return sc
 }
 

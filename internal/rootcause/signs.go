@@ -98,7 +98,7 @@ func (b *signBook) forget(since int64) {
 func (e *Engine) heed(sc *scene, s *scored) {
 	list := e.signs(sc, s.Cause, s.Resource)
 	if s.Cause == Upstream {
-		list = append(list, sc.slowCalls()...)
+		list = append(list, sc.calls...)
 	}
 	if s.Cause == Upstream || s.Cause == OwnWork {
 		list = append(list, sc.failedRequests()...)

@@ -213,7 +213,7 @@ func (sc *scene) slowCalls() []Evidence {
 // calledElsewhere tells how much of the slowness is spent in calls to other hosts:
 // what is taken on this one explains the rest only.
 func (sc *scene) calledElsewhere() []Evidence {
-	for _, ev := range sc.slowCalls() {
+	for _, ev := range sc.calls {
 		if ev.Term == TermCalls {
 			ev.Term = TermElsewhere
 			return []Evidence{ev}
