@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -71,7 +73,7 @@ var all = []string{"nice", "autogroup", "cpu_weight", "cpu_limit_4", "io_limit_4
 func TestOnlyOwnSitesAreLoaded(t *testing.T) {
 	o := options(t, "http://192.0.2.1/", "true")
 	_, err := Run(t.Context(), o)
-	require.ErrorContains(t, err, `http://192.0.2.1/ is not on the loopback interface: if it is a test server of your own, name its host, "192.0.2.1"`)
+	require.ErrorContains(t, err, `http://192.0.2.1/ is not on the loopback interface: if it is a test server of your own, say so with --i-own-this 192.0.2.1`)
 	o.Owned = "192.0.2.2"
 	_, err = Run(t.Context(), o)
 	require.ErrorContains(t, err, "they must be the same")
@@ -115,7 +117,9 @@ func TestItStopsAtOnceWhenTheSiteIsTooSlow(t *testing.T) {
 	var late atomic.Int64
 	site, err := url.Parse(o.Web)
 	require.NoError(t, err)
-	door := httptest.NewServer(countedWhile(cleaning, &late, httputil.NewSingleHostReverseProxy(site)))
+	proxy := httputil.NewSingleHostReverseProxy(site)
+	proxy.ErrorLog = log.New(io.Discard, "", 0) // visitors who gave up
+	door := httptest.NewServer(countedWhile(cleaning, &late, proxy))
 	t.Cleanup(door.Close)
 	o.Web = door.URL
 	o.Cleanup = "if [ -e " + runs + " ]; then touch " + cleaning + "; sleep 1; rm " + runs + "; date >" + cleaned + "; echo full; false; fi"
