@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/otel-culprit/culprit/internal/lab"
 )
@@ -19,7 +20,7 @@ func TestMain(m *testing.M) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if err := lab.Site(ctx, lab.SiteConfig{Addr: os.Args[2], Dir: os.Args[3]}); err != nil {
+	if err := lab.Site(ctx, lab.SiteConfig{Addr: os.Args[2], Dir: os.Args[3], Work: 6 * time.Millisecond}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 }
