@@ -23,6 +23,8 @@ build: ## Build bin/otelcol-culprit and bin/culprit (about 3 minutes the first t
 	@echo "building bin/otelcol-culprit and bin/culprit; the first time compiles the collector and takes about 3 minutes on 2 cores"
 	@$(GO_BUILD) -o bin/otelcol-culprit ./cmd/otelcol-culprit
 	@$(GO_BUILD) -o bin/culprit ./cmd/culprit
+	@echo "built bin/otelcol-culprit (the collector) and bin/culprit (demo, lab, explain, report, replay)"
+	@echo "next: bin/culprit demo, or bin/culprit lab run cpu-xz; make run watches this host with configs/host.yaml"
 
 .PHONY: demo
 demo: build ## Let a real backup hurt a real web site here, and see the verdict (4 minutes, no root)

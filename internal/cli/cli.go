@@ -66,9 +66,6 @@ func run(ctx context.Context, args []string, s streams) int {
 	}
 }
 
-// usageError is a mistake in the command line.
-type usageError struct{ error }
-
 func newRoot(s streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "culprit",
@@ -79,10 +76,10 @@ func newRoot(s streams) *cobra.Command {
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          onlyCommands,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagMistake)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newDemo(s), newReport(s), newReplay(s), newExplain(s), newEval(s), newFit(s), newLab(s), newExperiment(s), newSite(), newUpstream())
 	for _, cmd := range root.Commands() {
@@ -90,16 +87,6 @@ func newRoot(s streams) *cobra.Command {
 	}
 	root.Args = asUsage(root.Args)
 	return root
-}
-
-// asUsage turns complaints about arguments into usage errors.
-func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{err}
-		}
-		return nil
-	}
 }
 
 func version() string {

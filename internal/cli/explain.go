@@ -76,7 +76,6 @@ type explanation struct {
 	verdict rootcause.Verdict
 	told    []rootcause.Verdict // its phases so far; empty if nothing was told
 	episode rootcause.Episode   // zero if the latency only might have risen
-	worst   float64             // latency, seconds; zero until the episode ended
 }
 
 func explain(ctx context.Context, s streams, x explaining) error {
@@ -255,11 +254,7 @@ func (h *history) step(f fact.Fact) {
 	for _, event := range events {
 		switch ev := event.(type) {
 		case rootcause.Episode:
-			e := h.of(ev.ID)
-			e.episode = ev
-			if ev.Phase == rootcause.Closed {
-				e.worst = ev.Latency
-			}
+			h.of(ev.ID).episode = ev
 		case rootcause.Verdict:
 			e := h.of(ev.ID)
 			e.verdict = ev

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/otel-culprit/culprit/internal/catalog/files"
 	"github.com/otel-culprit/culprit/internal/lab"
 	"github.com/otel-culprit/culprit/internal/scenario"
 	"github.com/otel-culprit/culprit/internal/stage"
@@ -24,7 +27,7 @@ func newLab(s streams) *cobra.Command {
 		Short: "Make real incidents on this host, and judge the verdicts",
 		Long: "lab plays scenarios: a real backup, or something else, slows a real site down, and the verdict\n" +
 			"of otelcol-culprit is held against the truth. A seed decides sizes, rates and times.",
-		Args: cobra.NoArgs,
+		Args: onlyCommands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newLabList(s), newLabShow(s), newLabRun(s), newLabScore(s), newLabClean(s))
@@ -43,18 +46,45 @@ func choose(names []string) ([]*scenario.Scenario, error) {
 	if slices.Contains(names, "all") {
 		return every, nil
 	}
-	known := map[string]*scenario.Scenario{}
+	known := make([]string, 0, len(every))
 	for _, s := range every {
-		known[s.Name] = s
+		known = append(known, s.Name)
 	}
 	list := make([]*scenario.Scenario, 0, len(names))
 	for _, name := range names {
-		if known[name] == nil {
-			return nil, usageError{fmt.Errorf("%s is no scenario: 'culprit lab list' lists them", name)}
+		i := slices.Index(known, name)
+		if i < 0 {
+			return nil, usageError{fmt.Errorf("%s is no scenario%s", name, cmp.Or(meant(like(name, known)), ": 'culprit lab list' lists them"))}
 		}
-		list = append(list, known[name])
+		list = append(list, every[i])
 	}
 	return list, nil
+}
+
+// completeScenarios completes the names of scenarios that are not named yet.
+func completeScenarios(_ *cobra.Command, given []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	list, err := choose([]string{"all"})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []cobra.Completion
+	if len(given) == 0 {
+		names = append(names, cobra.CompletionWithDesc("all", "every scenario"))
+	}
+	for _, sc := range list {
+		if plan, err := sc.Draw(0); err == nil && !slices.Contains(given, sc.Name) {
+			names = append(names, cobra.CompletionWithDesc(sc.Name, plan.Summary))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// scenarios wants the name of one, or of more.
+func scenarios(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("%s needs the name of a scenario, or all: 'culprit lab list' lists them", cmd.Name())
+	}
+	return nil
 }
 
 func newLabList(s streams) *cobra.Command {
@@ -67,23 +97,41 @@ func newLabList(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			can := lab.Probe("")
-			for _, sc := range list {
-				plan, err := sc.Draw(0)
-				if err != nil {
-					return err
-				}
-				line := fmt.Sprintf("%-20s %-8s  %s", plan.Name, plan.Kind, plan.Summary)
-				if err := can.Play(plan); err != nil {
-					line += fmt.Sprintf("\n%-20s %-8s  not here: %v", "", "", err)
-				}
-				if _, err := fmt.Fprintln(s.out, line); err != nil {
-					return err
-				}
-			}
-			return nil
+			return listScenarios(s.out, list, lab.Probe(""))
 		},
 	}
+}
+
+// listScenarios writes those that this host can play, and then the others, once
+// for each reason.
+func listScenarios(w io.Writer, list []*scenario.Scenario, can lab.Abilities) error {
+	var (
+		text    strings.Builder
+		reasons []string
+	)
+	lacking := map[string][]string{}
+	text.WriteString("guilty: a backup, or another nightly job, is to blame; innocent: no backup is, though one may run.\n\n")
+	for _, sc := range list {
+		plan, err := sc.Draw(0)
+		if err != nil {
+			return err
+		}
+		line := fmt.Sprintf("%-20s %-8s  %s\n", plan.Name, plan.Kind, plan.Summary)
+		if err := can.Play(plan); err != nil {
+			reason := strings.ReplaceAll(err.Error(), "\n", "; ")
+			if !slices.Contains(reasons, reason) {
+				reasons = append(reasons, reason)
+			}
+			lacking[reason] = append(lacking[reason], line)
+			continue
+		}
+		text.WriteString(line)
+	}
+	for _, reason := range reasons {
+		text.WriteString("\nNot here, because " + reason + "\n" + strings.Join(lacking[reason], ""))
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
 }
 
 func newLabShow(s streams) *cobra.Command {
@@ -91,8 +139,11 @@ func newLabShow(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show SCENARIO...|all",
 		Short: "Say what a run would do",
-		Args:  cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, names []string) error {
+		Long: "show says what a run with a seed would do: with --seed N, that of 'culprit lab run --seed N'.\n" +
+			"Without, it shows seed 1, while run draws a fresh one each time, and prints it.",
+		Args:              scenarios,
+		ValidArgsFunction: completeScenarios,
+		RunE: func(cmd *cobra.Command, names []string) error {
 			list, err := choose(names)
 			if err != nil {
 				return err
@@ -106,10 +157,13 @@ func newLabShow(s streams) *cobra.Command {
 					return err
 				}
 			}
-			return nil
+			if !cmd.Flags().Changed("seed") {
+				_, err = fmt.Fprintf(s.err, "This is seed %d. run draws a fresh seed and prints it; 'culprit lab run %s --seed %d' does just this.\n", seed, strings.Join(names, " "), seed)
+			}
+			return err
 		},
 	}
-	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of the run")
+	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of the run, as run prints it")
 	return cmd
 }
 
@@ -127,8 +181,10 @@ func newLabRun(s streams) *cobra.Command {
 		Short: "Make incidents on this host, and judge the verdicts",
 		Long: "run plays scenarios one after the other, each in less than 90 s, on a host that should be quiet\n" +
 			"otherwise. It undoes what it makes; after a kill -9, 'culprit lab clean' does.\n" +
+			"Sizes, rates and times come from a seed, a fresh one each time: it is printed, and --seed N makes the same again.\n" +
 			"The exit status is 0 only if all verdicts were right and no run was void.",
-		Args: cobra.MinimumNArgs(1),
+		Args:              scenarios,
+		ValidArgsFunction: completeScenarios,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			list, err := choose(names)
 			if err != nil {
@@ -142,10 +198,23 @@ func newLabRun(s streams) *cobra.Command {
 			}
 			opts.Progress = s.err
 			opts.Terminal = isTerminal(s.err)
+			if opts.Collector, err = lab.FindCollector(opts.Collector); err != nil {
+				return err
+			}
 			if opts.Keep, err = keepers(keep, raw); err != nil {
 				return err
 			}
-			l := labRun{streams: s, asJSON: asJSON, opts: opts, can: lab.Probe(opts.Base), kept: keep+raw != "", all: slices.Contains(names, "all"), total: runs * len(list)}
+			known, err := files.Default()
+			if err != nil {
+				return err
+			}
+			l := labRun{
+				streams: s, asJSON: asJSON, opts: opts, can: lab.Probe(opts.Base), kept: keep+raw != "", all: slices.Contains(names, "all"), total: runs * len(list),
+				isBackup: func(job string) bool {
+					_, ok := known.Tool(job)
+					return ok
+				},
+			}
 			for i := range runs {
 				for _, sc := range list {
 					if err := l.play(cmd.Context(), sc, seed+uint64(i)); err != nil {
@@ -177,6 +246,8 @@ type labRun struct {
 	kept   bool // what a run leaves
 	all    bool // of the scenarios are asked for, also those that this host cannot play
 	total  int
+	// isBackup knows the names of backup programs.
+	isBackup func(job string) bool
 
 	done, wrong, void, skipped, broken int
 	blemished                          int // not kept or not undone, but judged
@@ -201,12 +272,13 @@ func (l *labRun) play(ctx context.Context, sc *scenario.Scenario, seed uint64) e
 		return nil
 	}
 	run, err := lab.RunScenario(ctx, plan, l.opts)
-	if ctx.Err() != nil {
-		return errors.Join(context.Cause(ctx), err)
+	judged := err == nil || errors.As(err, new(lab.Blemish))
+	if ctx.Err() != nil && !judged { // it has said so
+		return interrupted(err)
 	}
 	if err != nil {
 		l.say("culprit: %v", err)
-		if !errors.As(err, new(lab.Blemish)) {
+		if !judged {
 			l.broken++
 			return nil
 		}
@@ -218,28 +290,58 @@ func (l *labRun) play(ctx context.Context, sc *scenario.Scenario, seed uint64) e
 	case !run.Correct || run.BlamedBackup:
 		l.wrong++
 	}
-	l.say("%3d/%d  %s", l.done, l.total, describeRun(run))
+	l.tell(run)
 	if l.asJSON {
-		return json.NewEncoder(l.out).Encode(run)
+		if err := json.NewEncoder(l.out).Encode(run); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return errSaid
 	}
 	return nil
+}
+
+// interrupted is what is left to be said when a run was.
+func interrupted(err error) error {
+	if left := (lab.Leftover{}); errors.As(err, &left) {
+		return left
+	}
+	return errSaid
+}
+
+// tell says what came of a run: all that a person wants to know if it is the only
+// one, else in short.
+func (l *labRun) tell(run lab.Run) {
+	if l.total == 1 {
+		l.say("%s\n%s", describeRun(run), strings.TrimRight(run.Account(l.isBackup), "\n"))
+		return
+	}
+	l.say("%3d/%d  %s\n%s", l.done, l.total, describeRun(run), strings.TrimRight(run.Summary(l.isBackup), "\n"))
 }
 
 // verdict ends the series.
 func (l *labRun) verdict() error {
 	played := l.done - l.skipped
 	if l.total == 1 && !l.kept && played == 1 {
-		l.say("For the evidence and the remedies, run it with --keep DIR: 'culprit explain DIR/*.gz' tells them.")
+		l.say("For all of the evidence and the remedies, run it with --keep DIR: 'culprit explain DIR/*.gz' tells them.")
 	}
-	l.say("of %d: %d right, %d wrong, %d void, %d broken; %d cannot be played here",
-		l.done, played-l.wrong-l.void-l.broken, l.wrong, l.void, l.broken, l.skipped)
-	if l.blemished > 0 {
+	if l.total > 1 {
+		l.sayTally(played)
+	}
+	if l.blemished > 0 && l.total > 1 {
 		l.say("%d of them were not kept or not undone", l.blemished)
 	}
 	if l.wrong+l.void+l.broken+l.blemished > 0 || played == 0 {
 		return errSaid
 	}
 	return nil
+}
+
+// sayTally counts what came of the runs.
+func (l *labRun) sayTally(played int) {
+	l.say("of %d: %d right, %d wrong, %d void, %d broken; %d cannot be played here",
+		l.done, played-l.wrong-l.void-l.broken, l.wrong, l.void, l.broken, l.skipped)
 }
 
 // describeRun says in a line what came of a run.

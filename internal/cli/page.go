@@ -147,22 +147,15 @@ func (e explanation) happened(p *page) {
 	default:
 		p.line(fmt.Sprintf("%s: slow from %s to %s %s, %s", service, stamp(v.Onset), stamp(v.End), zone(v.Onset), report.Duration(v.End.Sub(v.Onset))))
 	}
-	now := v // while it was slow: at the end, the latency is good again
-	for _, t := range e.told {
-		if t.Phase != rootcause.Closed {
-			now = t
-		}
+	told := e.told
+	if len(told) == 0 {
+		told = []rootcause.Verdict{v}
 	}
-	usually := "what is usual is not learned yet"
-	if v.Baseline > 0 {
-		usually = "usually " + report.Seconds(v.Baseline)
-	}
-	latency := report.Seconds(now.Latency)
-	if e.worst > 0 {
-		latency = "at worst " + report.Seconds(e.worst)
-	}
-	p.hang("  latency", 13, latency+", "+usually)
-	p.hang("  requests", 13, fmt.Sprintf("%.1f per second, usually %.1f", now.RequestRate, now.UsualRate))
+	figures := report.FiguresOf(told, e.episode)
+	latency, note := figures.Latency(stamp)
+	p.hang("  latency", 13, latency+" "+note)
+	requests, note := figures.Requests(stamp)
+	p.hang("  requests", 13, requests+" "+note)
 	for i, t := range e.told {
 		before := ""
 		if i == 0 {

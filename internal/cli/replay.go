@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/otel-culprit/culprit/internal/report"
 	"github.com/otel-culprit/culprit/internal/rootcause"
 )
 
@@ -87,7 +88,7 @@ func say(w io.Writer, event rootcause.Event) error {
 	case rootcause.Window:
 		text = fmt.Sprintf("backup %s: %s, %s", ev.Phase, ev.Window.Tool, rootcause.NameOf(ev.Window.Workload))
 	case rootcause.Episode:
-		text = fmt.Sprintf("episode %s: %s (%s), p95 %.0f ms, usually %.0f ms", ev.Phase, ev.Victim.Service, ev.Reason, 1e3*ev.Latency, 1e3*ev.Baseline)
+		text = fmt.Sprintf("episode %s: %s (%s), latency %s", ev.Phase, ev.Victim.Service, ev.Reason, report.EpisodeLatency(ev))
 	case rootcause.Verdict:
 		top := ev.Top()
 		parts := []string{fmt.Sprintf("verdict %s: %s, %s %.0f %%", ev.Phase, ev.State, describe(top), 100*ev.Probability())}
@@ -99,7 +100,7 @@ func say(w io.Writer, event rootcause.Event) error {
 		}
 		text = strings.Join(parts, "; ")
 	}
-	_, err := fmt.Fprintf(w, "%s  %s\n", stamp(event.When()), text)
+	_, err := fmt.Fprintf(w, "%s  %s\n", stamp(event.When()), strings.ReplaceAll(text, "\u00a0", " "))
 	return err
 }
 

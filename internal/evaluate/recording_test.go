@@ -57,7 +57,13 @@ func TestRecordingsAreScoredByHalfAndScenario(t *testing.T) {
 	require.InDelta(t, 1, methods["host_busier"].(map[string]any)["false_blame"], 0, "the host is busier, and rsync runs")
 
 	require.Contains(t, text, "recordings: top1\n")
-	require.Regexp(t, `(?m)^  `+name+` +\d +1\.000 +1\.000 to 1\.000 +0\.000 +0\.000 +1\.000`, text)
+	require.Regexp(t, `(?m)^  `+name+` +\d +1\.000 +(1\.000 to 1\.000|-) +0\.000 +0\.000 +1\.000`, text)
+	require.Regexp(t, `(?m)^  held / surge +1 +1\.000 +- `, text, "one case has no interval")
+	require.Regexp(t, `(?m)^  top1 +8 of 8 +0 of 8 `, text)
+	require.Regexp(t, `(?m)^  top1 held +3 of 3 `, text)
+	require.Regexp(t, `(?m)^  false_blame +0 of \d+ `, text)
+	require.Contains(t, text, "fit: runs from which numbers may be learned; held: ")
+	require.Less(t, strings.Index(text, "recordings: false_blame"), strings.Index(text, "recordings: brier"))
 }
 
 func TestKeep(t *testing.T) {

@@ -257,7 +257,7 @@ func (g Group) table(w io.Writer) error {
 	}
 	rows := []string{strings.Join(line, "\t")}
 	for _, x := range g.Methods[0].Measures {
-		ci := fmt.Sprintf("%s to %s", figure(x, x.Low), figure(x, x.High))
+		ci := x.interval()
 		if x.stat == count {
 			ci = ""
 		}

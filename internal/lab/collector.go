@@ -3,7 +3,9 @@ package lab
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -18,13 +20,13 @@ import (
 
 const collectorName = "otelcol-culprit"
 
-// findCollector takes the given path, else what lies beside this program, else
+// FindCollector takes the given path, else what lies beside this program, else
 // what the PATH has.
-func findCollector(given string) (string, error) {
+func FindCollector(given string) (string, error) {
 	if given != "" {
 		found, err := exec.LookPath(given)
 		if err != nil {
-			return "", fmt.Errorf("the collector cannot be run: %w", err)
+			return "", fmt.Errorf("--otelcol: %s cannot be run (%s): name the program %s, which 'make build' makes as bin/%s", given, reason(err), collectorName, collectorName)
 		}
 		return found, nil
 	}
@@ -36,9 +38,22 @@ func findCollector(given string) (string, error) {
 	}
 	found, err := exec.LookPath(collectorName)
 	if err != nil {
-		return "", fmt.Errorf("%s is neither beside this program nor in the PATH; build it, or name it with --otelcol", collectorName)
+		return "", fmt.Errorf("%s is neither beside this program nor in the PATH: 'make build' makes it as bin/%s, and --otelcol names another place", collectorName, collectorName)
 	}
 	return found, nil
+}
+
+// reason is why a program cannot be run, without its path.
+func reason(err error) string {
+	var failed *exec.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return err.Error()
 }
 
 // freePorts finds ports on the loopback interface that nobody uses now.

@@ -154,7 +154,7 @@ type backup struct {
 // will hurt.
 func (d *demo) prepare(ctx context.Context) (heavy backup, err error) {
 	d.enter("preparing")
-	collector, err := findCollector(d.opts.Collector)
+	collector, err := FindCollector(d.opts.Collector)
 	if err != nil {
 		return heavy, err
 	}

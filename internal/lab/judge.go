@@ -36,6 +36,8 @@ type Run struct {
 	Service  string `json:"service"`
 	Onset    Number `json:"onset_unix"`
 	Duration Number `json:"duration_s"` // of the whole run
+
+	said *told // last, with its evidence; nil if there was no verdict
 }
 
 // RunTruth is what was done.

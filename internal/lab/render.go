@@ -38,12 +38,18 @@ func renderVerdict(v event.Verdict, usualRate float64, where *time.Location) str
 	}
 	rows(&b, "not seen", v.Missing)
 	for i, r := range v.Remedies {
-		row(&b, label("remedies", i), because(fmt.Sprintf("%d. %s (%s)", i+1, r.Title, works(r.Works)), r.Why))
-		if r.Command != "" {
-			fmt.Fprintf(&b, "%*s$ %s\n", margin+3, "", r.Command) // never wrapped, so that it can be copied
-		}
+		remedy(&b, label("remedies", i), fmt.Sprintf("%d. ", i+1), r)
 	}
 	return b.String()
+}
+
+// remedy writes one, whether it can work here, and its command, which is never
+// wrapped, so that it can be copied.
+func remedy(b *strings.Builder, name, number string, r event.Remedy) {
+	row(b, name, because(fmt.Sprintf("%s%s (%s)", number, r.Title, works(r.Works)), r.Why))
+	if r.Command != "" {
+		fmt.Fprintf(b, "%*s$ %s\n", margin+len(number), "", r.Command)
+	}
 }
 
 func sureness(v event.Verdict) string {

@@ -57,6 +57,9 @@ const runLimit = 3 * time.Minute
 // which was not kept or not undone in full.
 type Blemish struct{ error }
 
+// Leftover is the error of a run that was not undone in full.
+type Leftover struct{ error }
+
 // RunScenario plays a plan on this host and judges the verdict on it. Whatever it
 // made and started has ended when it returns, also if ctx ends early. The run is
 // valid if there is no error but a [Blemish].
@@ -65,6 +68,8 @@ func RunScenario(ctx context.Context, plan scenario.Plan, opts RunOptions) (run 
 		opts.Progress = io.Discard
 	}
 	r := &runner{plan: plan, opts: opts, inbox: newInbox(), started: time.Now(), screen: newScreen(opts.Progress, opts.Terminal)}
+	defer r.screen.clear()
+	interrupted := r.onInterrupt(ctx)
 	ctx, cancel := context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("the run was broken off, because it took longer than %v", runLimit))
 	defer cancel()
 	ctx, r.fail = context.WithCancelCause(ctx)
@@ -75,18 +80,47 @@ func RunScenario(ctx context.Context, plan scenario.Plan, opts RunOptions) (run 
 	} else if failed := r.keep(run); failed != nil {
 		err = Blemish{fmt.Errorf("the recording is not kept: %w", failed)}
 	}
-	if left := r.close(); left != nil { //nolint:contextcheck // it undoes also when ctx has ended
-		left = fmt.Errorf("not all was undone, 'culprit lab clean' tries again: %w", left)
-		if err == nil {
-			err = Blemish{left}
-		} else {
-			err = errors.Join(err, left)
-		}
-	}
+	err = r.undo(err, interrupted) //nolint:contextcheck // it undoes also when ctx has ended
 	if err != nil {
 		err = fmt.Errorf("scenario %s, seed %d: %w", plan.Name, plan.Seed, err)
 	}
 	return run, err
+}
+
+// onInterrupt says at once when ctx ends, because undoing takes a while. The
+// returned function ends that, and tells whether it was said.
+func (r *runner) onInterrupt(ctx context.Context) (interrupted func() bool) {
+	said := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(said)
+		r.screen.printf("interrupted (%v): what was made is being undone", context.Cause(ctx))
+	})
+	return func() bool {
+		if stop() {
+			return false
+		}
+		<-said
+		return true
+	}
+}
+
+// undo ends and undoes everything after a run that ended with an error or nil, and
+// joins what could not be undone to it.
+func (r *runner) undo(failed error, interrupted func() bool) error {
+	left := r.close()
+	said := interrupted()
+	switch {
+	case left == nil && said:
+		r.screen.block("all of it is undone")
+		return failed
+	case left == nil:
+		return failed
+	}
+	left = Leftover{fmt.Errorf("not all was undone, 'culprit lab clean' tries again: %w", left)}
+	if failed == nil {
+		return Blemish{left}
+	}
+	return errors.Join(failed, left)
 }
 
 // run goes through everything up to the end of the collector.
@@ -190,6 +224,7 @@ func (r *runner) judge() Run {
 	var since time.Time
 	run.Verdict, since = verdictOf(findings, r.jobs)
 	run.Strongest = strongestOf(findings, r.jobs)
+	run.said = toldOf(findings)
 	run.Correct = run.Verdict.correct(t)
 	run.SymptomToVerdict = unknownNumber
 	if rose, ok := load.slowFrom(r.onset, r.ended, visible*before.P95); ok && run.Verdict.sure() {
@@ -214,6 +249,10 @@ func (r *runner) close() error {
 
 // build makes the scene, and starts all but what the plan starts.
 func (r *runner) build(ctx context.Context) error {
+	collector, err := FindCollector(r.opts.Collector)
+	if err != nil {
+		return err
+	}
 	r.say("preparing")
 	st, err := stage.New(stage.Options{Base: r.opts.Base, ID: fmt.Sprintf("%s-%d", r.plan.Name, os.Getpid())}) //nolint:contextcheck // it asks programs for what they can do, which is quick
 	if err != nil {
@@ -226,10 +265,6 @@ func (r *runner) build(ctx context.Context) error {
 	}
 	r.jobs = &jobs{scene: r.scene}
 	if err = r.jobs.prepare(ctx, r.plan.Jobs); err != nil {
-		return err
-	}
-	collector, err := findCollector(r.opts.Collector)
-	if err != nil {
 		return err
 	}
 	return r.scene.open(ctx, collector, r.journal, r.inbox)

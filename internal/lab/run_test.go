@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,21 @@ func TestARunIsBrokenOffWhileItsDiskStandsStill(t *testing.T) {
 	require.NoError(t, r.close())
 	require.Less(t, time.Since(began), 10*time.Second)
 	require.NoDirExists(t, j.scene.stage.Dir())
+}
+
+func TestAnInterruptIsSaidOnceAndWhatIsUndone(t *testing.T) {
+	var out bytes.Buffer
+	ctx, cancel := context.WithCancelCause(t.Context())
+	r := &runner{screen: newScreen(&out, false)}
+	said := r.onInterrupt(ctx)
+	cancel(errors.New("interrupt signal received"))
+	failed := errors.New("the run failed")
+	require.Equal(t, failed, r.undo(failed, said))
+	require.Equal(t, "interrupted (interrupt signal received): what was made is being undone\nall of it is undone\n", out.String())
+
+	out.Reset()
+	require.NoError(t, r.undo(nil, r.onInterrupt(t.Context())))
+	require.Empty(t, out.String())
 }
 
 func TestARunThatIsNotKeptIsTold(t *testing.T) {

@@ -53,6 +53,15 @@ func (s *screen) status(now time.Time, text string) {
 	}
 }
 
+// clear takes the status line of a terminal away.
+func (s *screen) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.columns() > 0 {
+		s.write("\r\x1b[K")
+	}
+}
+
 // block prints text for good, above the status line.
 func (s *screen) block(text string) {
 	s.mu.Lock()

@@ -160,7 +160,7 @@ func TestVerdictInPlainWords(t *testing.T) {
 		"<b>93\u00a0%</b> sure",
 		"<dt>Slow since</dt><dd>00:01:00</dd>",
 		"<dt>Lasted</dt><dd>48\u00a0s<small>until 00:01:48</small></dd>",
-		"<dt>Latency at worst</dt><dd>2.5\u00a0s<small>31 times the usual 80\u00a0ms</small></dd>",
+		"<dt>Latency</dt><dd>2.5\u00a0s<small>at worst, 31 times the usual 80\u00a0ms</small></dd>",
 		"<dt>Verdict after</dt><dd>10\u00a0s<small>at 00:01:10</small></dd>",
 		"<li>nightly.service uses 182 MB/s, before the onset 0 B/s.</li>",
 		"Strongest rival: Traffic surge, 4\u00a0%. shop gets 41 requests per second, usually 40.",

@@ -390,21 +390,14 @@ func (b *builder) numbers(st verdictStory) []labelled {
 	} else {
 		list = append(list, labelled{Label: "Lasted", Value: Duration(v.End.Sub(v.Onset)), Note: "until " + b.span.clock(v.End)})
 	}
-	if worst := b.worst(st); worst > 0 {
-		l := labelled{Label: "Latency at worst", Value: Seconds(worst)}
-		if v.Baseline > 0 {
-			l.Note = fmt.Sprintf("%s the usual %s", factor(worst/v.Baseline), Seconds(v.Baseline))
-		}
-		list = append(list, l)
+	figures := FiguresOf(st.phases, b.episodeOf(v))
+	if figures.latency > 0 {
+		value, note := figures.Latency(b.span.clock)
+		list = append(list, labelled{"Latency", value, note})
 	}
-	if known(v.RequestRate) && v.UsualRate > 0 {
-		busiest := 0.0
-		for _, p := range st.phases {
-			if p.Phase != rootcause.Closed {
-				busiest = math.Max(busiest, p.RequestRate)
-			}
-		}
-		list = append(list, labelled{Label: "Requests", Value: digits(busiest) + "/s", Note: "usually " + digits(v.UsualRate) + "/s"})
+	if figures.usualRate > 0 {
+		value, note := figures.Requests(b.span.clock)
+		list = append(list, labelled{"Requests", value, note})
 	}
 	if v.State != rootcause.StateUnknown {
 		list = append(list, labelled{Label: "Verdict after", Value: Duration(st.decided().Sub(v.Onset)), Note: "at " + b.span.clock(st.decided())})
@@ -412,21 +405,14 @@ func (b *builder) numbers(st verdictStory) []labelled {
 	return list
 }
 
-// worst is the highest latency that any event of the episode told.
-func (b *builder) worst(st verdictStory) float64 {
-	final := st.final()
-	worst := 0.0
-	for _, p := range st.phases {
-		if known(p.Latency) {
-			worst = math.Max(worst, p.Latency)
-		}
-	}
+// episodeOf is the episode of a verdict; empty if the journal has none.
+func (b *builder) episodeOf(v rootcause.Verdict) rootcause.Episode {
 	for _, e := range b.episodes {
-		if (e.ID == final.ID || (e.Victim == final.Victim && e.Onset.Equal(final.Onset))) && known(e.Latency) {
-			worst = math.Max(worst, e.Latency)
+		if e.ID == v.ID || (e.Victim == v.Victim && e.Onset.Equal(v.Onset)) {
+			return e
 		}
 	}
-	return worst
+	return rootcause.Episode{}
 }
 
 // reasons are the two strongest pieces of evidence for a suspect.

@@ -3,6 +3,7 @@ package trial
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/otel-culprit/culprit/internal/catalog"
@@ -50,6 +51,8 @@ func (o Options) Check() error {
 	switch {
 	case len(o.Command) == 0:
 		return errors.New("the backup's command must follow --")
+	case !isSite(o.Web):
+		return fmt.Errorf("--web is %q: it must be a URL such as http://127.0.0.1:8080/", o.Web)
 	case o.Rate != 0 && !(o.Rate >= slowest && o.Rate <= fastest):
 		return fmt.Errorf("--rate must be from %d to %d requests per second, or 0 for live traffic, not %g: fewer do not tell in time that the site is too slow", slowest, fastest, o.Rate)
 	case o.Repeats < 2 || o.Repeats > 50:
@@ -64,6 +67,12 @@ func (o Options) Check() error {
 		return fmt.Errorf("--limit-time must be up to 12h, not %v", o.LimitTime)
 	}
 	return nil
+}
+
+// isSite is whether a text is the URL of a web site.
+func isSite(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 // times are those of the parts.
