@@ -218,6 +218,8 @@ func (x explaining) services() ([]rootcause.Victim, error) {
 		}
 	}
 	switch {
+	case len(names) == 0 && x.at != "":
+		return nil, fmt.Errorf("--at: no latency of any service was seen up to %s: name a later time", x.at)
 	case len(names) == 0:
 		return nil, errors.New("no latency of any service was seen: send request metrics or spans, or let http_probe ask a URL")
 	case len(victims) == 0:

@@ -45,13 +45,11 @@ func FindCollector(given string) (string, error) {
 
 // reason is why a program cannot be run, without its path.
 func reason(err error) string {
-	var failed *exec.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*exec.Error](err); ok {
 		err = failed.Err
 	}
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		err = failed.Err
 	}
 	return err.Error()
 }

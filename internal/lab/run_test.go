@@ -66,6 +66,11 @@ func TestAnInterruptIsSaidOnceAndWhatIsUndone(t *testing.T) {
 	require.Empty(t, out.String())
 }
 
+func TestWhatIsNotUndoneIsTold(t *testing.T) {
+	left := fmt.Errorf("scenario tar: %w", errors.Join(errors.New("interrupt signal received"), Leftover{errors.New("not all was undone")}))
+	require.ErrorAs(t, left, new(Leftover))
+}
+
 func TestARunThatIsNotKeptIsTold(t *testing.T) {
 	err := fmt.Errorf("scenario tar: %w", Blemish{errors.New("the recording is not kept")})
 	require.ErrorAs(t, err, new(Blemish))

@@ -22,14 +22,29 @@ func TestFiguresHaveOneWording(t *testing.T) {
 		clock             func(time.Time) string
 		latency, requests string
 	}{
-		"still slow": {[]rootcause.Verdict{now}, rootcause.Episode{Phase: rootcause.Opened, Latency: 0.2}, clock,
-			"250\u00a0ms at 00:00:10, 2.5 times the usual 100\u00a0ms", "72.4 per second at 00:00:10, usually 78.5"},
-		"over": {[]rootcause.Verdict{now, recovered}, over, clock,
-			"2\u00a0s at worst, 20 times the usual 100\u00a0ms", "72.4 per second at 00:00:10, usually 78.5"},
-		"without a clock": {[]rootcause.Verdict{now}, rootcause.Episode{}, nil,
-			"250\u00a0ms 2.5 times the usual 100\u00a0ms", "72.4 per second usually 78.5"},
-		"nothing known": {[]rootcause.Verdict{{At: second(1), Latency: math.NaN(), RequestRate: math.NaN()}}, rootcause.Episode{}, clock,
-			"unknown at 00:00:01, what is usual is not learned yet", "unknown at 00:00:01, what is usual is not learned yet"},
+		"still slow": {
+			[]rootcause.Verdict{now},
+			rootcause.Episode{Phase: rootcause.Opened, Latency: 0.2},
+			clock,
+			"250\u00a0ms at 00:00:10, 2.5 times the usual 100\u00a0ms", "72.4 per second at 00:00:10, usually 78.5",
+		},
+		"over": {
+			[]rootcause.Verdict{now, recovered},
+			over, clock,
+			"2\u00a0s at worst, 20 times the usual 100\u00a0ms", "72.4 per second at 00:00:10, usually 78.5",
+		},
+		"without a clock": {
+			[]rootcause.Verdict{now},
+			rootcause.Episode{},
+			nil,
+			"250\u00a0ms 2.5 times the usual 100\u00a0ms", "72.4 per second usually 78.5",
+		},
+		"nothing known": {
+			[]rootcause.Verdict{{At: second(1), Latency: math.NaN(), RequestRate: math.NaN()}},
+			rootcause.Episode{},
+			clock,
+			"unknown at 00:00:01, what is usual is not learned yet", "unknown at 00:00:01, what is usual is not learned yet",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := report.FiguresOf(tt.told, tt.episode)

@@ -83,7 +83,7 @@ func TestOnlyOwnSitesAreLoaded(t *testing.T) {
 func TestWrongOptionsNameTheirKey(t *testing.T) {
 	tests := map[string]func(*Options){
 		"must follow --":      func(o *Options) { o.Command = nil },
-		"--web is \"shop\"":    func(o *Options) { o.Web = "shop" },
+		"--web is \"shop\"":   func(o *Options) { o.Web = "shop" },
 		"--rate must be":      func(o *Options) { o.Rate = -1 },
 		"not 1: fewer do not": func(o *Options) { o.Rate = 1 },
 		"--repeats must be":   func(o *Options) { o.Repeats = 1 },

@@ -1,0 +1,217 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otel-culprit/culprit/internal/catalog/files"
+	"github.com/otel-culprit/culprit/internal/lab"
+	"github.com/otel-culprit/culprit/internal/scenario"
+)
+
+func newLabRun(s streams) *cobra.Command {
+	var (
+		asJSON bool
+		seed   uint64
+		runs   int
+		opts   lab.RunOptions
+		keep   string
+		raw    string
+	)
+	cmd := &cobra.Command{
+		Use:   "run SCENARIO...|all",
+		Short: "Make incidents on this host, and judge the verdicts",
+		Long: "run plays scenarios one after the other, each in less than 90 s, on a host that should be quiet\n" +
+			"otherwise. It undoes what it makes; after a kill -9, 'culprit lab clean' does.\n" +
+			"Sizes, rates and times come from a seed, a fresh one each time: it is printed, and --seed N makes the same again.\n" +
+			"The exit status is 0 only if all verdicts were right and no run was void.",
+		Args:              scenarios,
+		ValidArgsFunction: completeScenarios,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			list, err := choose(names)
+			if err != nil {
+				return err
+			}
+			if runs < 1 {
+				return usageError{fmt.Errorf("--runs is %d: it must be 1 or more", runs)}
+			}
+			if !cmd.Flags().Changed("seed") {
+				seed = uint64(time.Now().Unix()) //nolint:gosec // the clock is not before 1970
+			}
+			opts.Progress = s.err
+			opts.Terminal = isTerminal(s.err)
+			if opts.Collector, err = lab.FindCollector(opts.Collector); err != nil {
+				return err
+			}
+			if opts.Keep, err = keepers(keep, raw); err != nil {
+				return err
+			}
+			known, err := files.Default()
+			if err != nil {
+				return err
+			}
+			l := labRun{
+				streams: s, asJSON: asJSON, opts: opts, can: lab.Probe(opts.Base), kept: keep+raw != "", all: slices.Contains(names, "all"), total: runs * len(list),
+				isBackup: func(job string) bool {
+					_, ok := known.Tool(job)
+					return ok
+				},
+			}
+			for i := range runs {
+				for _, sc := range list {
+					if err := l.play(cmd.Context(), sc, seed+uint64(i)); err != nil {
+						return err
+					}
+				}
+			}
+			return l.verdict()
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&asJSON, "json", false, "print one JSON object a run; what a person reads goes to standard error")
+	flags.Uint64Var(&seed, "seed", 0, "seed of the first round, the next ones count on (default: from the clock)")
+	flags.IntVar(&runs, "runs", 1, "rounds")
+	flags.StringVar(&keep, "keep", "", "directory in which the recordings are kept, with their truth, for 'culprit eval'")
+	flags.StringVar(&raw, "journals", "", "directory in which the collector's journals are kept as they are, with all that ran on this host")
+	flags.StringVar(&opts.Collector, "otelcol", "", "path of otelcol-culprit (default: beside this program, then PATH)")
+	flags.StringVar(&opts.Base, "base", "", "directory in which everything is made (default: $CULPRIT_LAB_DIR, else /var/tmp/culprit-lab, for others than root with their number)")
+	return cmd
+}
+
+// labRun is a series of runs.
+type labRun struct {
+	streams
+
+	asJSON bool
+	opts   lab.RunOptions
+	can    lab.Abilities
+	kept   bool // what a run leaves
+	all    bool // of the scenarios are asked for, also those that this host cannot play
+	total  int
+	// isBackup knows the names of backup programs.
+	isBackup func(job string) bool
+
+	done, wrong, void, skipped, broken int
+	blemished                          int // not kept or not undone, but judged
+}
+
+func (l *labRun) say(format string, args ...any) { _, _ = fmt.Fprintf(l.err, format+"\n", args...) }
+
+// play plays one run. A run that breaks does not keep the others from being
+// played.
+func (l *labRun) play(ctx context.Context, sc *scenario.Scenario, seed uint64) error {
+	plan, err := sc.Draw(seed)
+	if err != nil {
+		return err
+	}
+	l.done++
+	if lacks := l.can.Play(plan); lacks != nil {
+		l.skipped++
+		if !l.all {
+			return fmt.Errorf("scenario %s cannot be played here: %w", plan.Name, lacks)
+		}
+		l.say("%-20s not here: %v", plan.Name, lacks)
+		return nil
+	}
+	run, err := lab.RunScenario(ctx, plan, l.opts)
+	judged := err == nil || errors.As(err, new(lab.Blemish))
+	if ctx.Err() != nil && !judged { // it has said so
+		return interrupted(err)
+	}
+	if err != nil {
+		l.say("culprit: %v", err)
+		if !judged {
+			l.broken++
+			return nil
+		}
+		l.blemished++
+	}
+	switch {
+	case run.Void:
+		l.void++
+	case !run.Correct || run.BlamedBackup:
+		l.wrong++
+	}
+	l.tell(run)
+	if l.asJSON {
+		if err := json.NewEncoder(l.out).Encode(run); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return errSaid
+	}
+	return nil
+}
+
+// interrupted is what is left to be said when a run was.
+func interrupted(err error) error {
+	if left := (lab.Leftover{}); errors.As(err, &left) {
+		return left
+	}
+	return errSaid
+}
+
+// tell says what came of a run: all that a person wants to know if it is the only
+// one, else in short.
+func (l *labRun) tell(run lab.Run) {
+	if l.total == 1 {
+		l.say("%s\n%s", describeRun(run), strings.TrimRight(run.Account(l.isBackup), "\n"))
+		return
+	}
+	l.say("%3d/%d  %s\n%s", l.done, l.total, describeRun(run), strings.TrimRight(run.Summary(l.isBackup), "\n"))
+}
+
+// verdict ends the series.
+func (l *labRun) verdict() error {
+	played := l.done - l.skipped
+	if l.total == 1 && !l.kept && played == 1 && l.broken == 0 {
+		l.say("For all of the evidence and the remedies, run it with --keep DIR: 'culprit explain DIR/*.gz' tells them.")
+	}
+	if l.total > 1 {
+		l.sayTally(played)
+	}
+	if l.blemished > 0 && l.total > 1 {
+		l.say("%d of them were not kept or not undone", l.blemished)
+	}
+	if l.wrong+l.void+l.broken+l.blemished > 0 || played == 0 {
+		return errSaid
+	}
+	return nil
+}
+
+// sayTally counts what came of the runs.
+func (l *labRun) sayTally(played int) {
+	l.say("of %d: %d right, %d wrong, %d void, %d broken; %d cannot be played here",
+		l.done, played-l.wrong-l.void-l.broken, l.wrong, l.void, l.broken, l.skipped)
+}
+
+// describeRun says in a line what came of a run.
+func describeRun(r lab.Run) string {
+	outcome := "right"
+	switch {
+	case r.Void:
+		outcome = "void"
+	case r.BlamedBackup:
+		outcome = "BLAMED AN INNOCENT BACKUP"
+	case !r.Correct:
+		outcome = "wrong"
+	}
+	said := "no verdict"
+	if v := r.Verdict; v.Cause != "" {
+		words := strings.Fields(strings.Join(append([]string{v.State, v.Cause, v.Resource, v.Suspect}, v.Together...), " "))
+		said = fmt.Sprintf("%s %.0f %%", strings.Join(words, " "), 100*v.Confidence)
+	}
+	if after := float64(r.SymptomToVerdict); !math.IsNaN(after) {
+		said += fmt.Sprintf(", %.0f s after the symptom", after)
+	}
+	return fmt.Sprintf("%-20s seed %d  %-6s %s; p95 %.1f -> %.1f ms", r.Scenario, r.Seed, outcome, said, r.P95.Before, r.P95.During)
+}
