@@ -10,6 +10,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-culprit/culprit/internal/lab/collector"
+	"github.com/otel-culprit/culprit/internal/lab/output"
+	"github.com/otel-culprit/culprit/internal/lab/victim"
+	"github.com/otel-culprit/culprit/internal/lab/wait"
 	"github.com/otel-culprit/culprit/internal/scenario"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
@@ -39,10 +43,10 @@ type Files struct {
 type runner struct {
 	plan    scenario.Plan
 	opts    RunOptions
-	screen  *screen
+	screen  *output.Screen
 	started time.Time
 	scene   *scene
-	inbox   *inbox
+	inbox   *collector.Inbox
 	jobs    *jobs
 	journal string
 
@@ -64,14 +68,14 @@ func RunScenario(ctx context.Context, plan scenario.Plan, opts RunOptions) (run 
 	if opts.Progress == nil {
 		opts.Progress = io.Discard
 	}
-	r := &runner{plan: plan, opts: opts, inbox: newInbox(), started: time.Now(), screen: newScreen(opts.Progress, opts.Terminal)}
+	r := &runner{plan: plan, opts: opts, inbox: collector.NewInbox(victim.Service), started: time.Now(), screen: output.New(opts.Progress, opts.Terminal)}
 	ctx, cancel := context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("the run was broken off, because it took longer than %v", runLimit))
 	defer cancel()
 	ctx, r.fail = context.WithCancelCause(ctx)
 	defer r.fail(nil)
 	run, err = r.run(ctx)
 	if err != nil {
-		err = cause(ctx, err)
+		err = wait.Cause(ctx, err)
 	} else if failed := r.keep(run); failed != nil {
 		err = Blemish{fmt.Errorf("the recording is not kept: %w", failed)}
 	}
@@ -99,11 +103,11 @@ func (r *runner) run(ctx context.Context) (run Run, err error) {
 	}
 	run = r.judge()
 	r.fail(nil)              // from here on children may end
-	r.scene.collector.stop() // it flushes its journal
-	if err := r.inbox.unreadable(); err != nil {
+	r.scene.collector.Stop() // it flushes its journal
+	if err := r.inbox.Unreadable(); err != nil {
 		return run, fmt.Errorf("the collector sent findings that cannot be read: %w", err)
 	}
-	run.Duration = Number(time.Since(r.started).Seconds())
+	run.Duration = output.Number(time.Since(r.started).Seconds())
 	return run, nil
 }
 
@@ -112,14 +116,14 @@ func (r *runner) keep(run Run) error {
 	if r.opts.Keep == nil {
 		return nil
 	}
-	if !r.scene.collector.inOrder() {
-		return fmt.Errorf("its journal may be cut, because the collector did not end in order when it was asked to: %w", r.scene.collector.failure())
+	if !r.scene.collector.InOrder() {
+		return fmt.Errorf("its journal may be cut, because the collector did not end in order when it was asked to: %w", r.scene.collector.Failure())
 	}
 	return r.opts.Keep(run, Files{r.scene.stage.Dir(), r.journal})
 }
 
 func (r *runner) say(format string, args ...any) {
-	r.screen.status(time.Now(), fmt.Sprintf("%s %3.0f s  ", r.plan.Name, time.Since(r.started).Seconds())+fmt.Sprintf(format, args...))
+	r.screen.Status(time.Now(), fmt.Sprintf("%s %3.0f s  ", r.plan.Name, time.Since(r.started).Seconds())+fmt.Sprintf(format, args...))
 }
 
 // moment is something that is done at a time of the plan.
@@ -144,7 +148,7 @@ func (r *runner) play(ctx context.Context) error {
 	r.onset = r.began.Add(r.plan.Times.Learn.Duration())
 	r.say("learning what is usual")
 	for _, s := range steps {
-		if err := sleep(ctx, time.Until(r.onset.Add(s.at))); err != nil {
+		if err := wait.Sleep(ctx, time.Until(r.onset.Add(s.at))); err != nil {
 			return err
 		}
 		r.say("%s", s.what)
@@ -152,7 +156,7 @@ func (r *runner) play(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := sleep(ctx, time.Until(r.onset.Add(r.plan.Times.During.Duration()))); err != nil {
+	if err := wait.Sleep(ctx, time.Until(r.onset.Add(r.plan.Times.During.Duration()))); err != nil {
 		return err
 	}
 	r.ended = time.Now()
@@ -161,7 +165,7 @@ func (r *runner) play(ctx context.Context) error {
 		return err
 	}
 	r.jobs.stop()
-	return sleep(ctx, r.plan.Times.After.Duration())
+	return wait.Sleep(ctx, r.plan.Times.After.Duration())
 }
 
 // reacting is what is left out of figures after a change.
@@ -169,31 +173,31 @@ const reacting = time.Second
 
 // judge compares what was said with what was done.
 func (r *runner) judge() Run {
-	load := r.scene.load
-	before := load.Stats(r.began.Add(reacting), r.onset)
-	during := load.Stats(r.onset.Add(reacting), r.ended)
+	visitors := r.scene.load
+	before := visitors.Stats(r.began.Add(reacting), r.onset)
+	during := visitors.Stats(r.onset.Add(reacting), r.ended)
 	t := r.plan.Truth
 	run := Run{
 		Scenario: r.plan.Name,
 		Seed:     r.plan.Seed,
 		Truth:    RunTruth{r.plan.Kind, t.Suspect, t.Cause, t.Resource, t.Accomplices, t.Innocent},
-		P95:      RunP95{Number(before.P95), Number(during.P95)},
-		Service:  service,
-		Onset:    Number(float64(r.onset.UnixMilli()) / 1000),
+		P95:      RunP95{output.Number(before.P95), output.Number(during.P95)},
+		Service:  victim.Service,
+		Onset:    output.Number(float64(r.onset.UnixMilli()) / 1000),
 	}
-	findings := r.inbox.until(r.ended.Add(r.plan.Times.After.Duration()))
+	findings := r.inbox.Until(r.ended.Add(r.plan.Times.After.Duration()))
 	run.BlamedBackup = blames(findings, t, r.jobs)
 	if t.Cause != scenario.Nothing { // else whatever is said is wrong
-		findings = slices.DeleteFunc(findings, func(f finding) bool { return f.received.Before(r.onset) })
+		findings = slices.DeleteFunc(findings, func(f collector.Finding) bool { return f.Received.Before(r.onset) })
 		run.Void = during.P95 < visible*before.P95 && !run.BlamedBackup
 	}
 	var since time.Time
 	run.Verdict, since = verdictOf(findings, r.jobs)
 	run.Strongest = strongestOf(findings, r.jobs)
 	run.Correct = run.Verdict.correct(t)
-	run.SymptomToVerdict = unknownNumber
-	if rose, ok := load.slowFrom(r.onset, r.ended, visible*before.P95); ok && run.Verdict.sure() {
-		run.SymptomToVerdict = Number(max(0, since.Sub(rose).Seconds()))
+	run.SymptomToVerdict = output.Unknown()
+	if rose, ok := visitors.SlowFrom(r.onset, r.ended, visible*before.P95); ok && run.Verdict.sure() {
+		run.SymptomToVerdict = output.Number(max(0, since.Sub(rose).Seconds()))
 	}
 	return run
 }
@@ -228,9 +232,9 @@ func (r *runner) build(ctx context.Context) error {
 	if err = r.jobs.prepare(ctx, r.plan.Jobs); err != nil {
 		return err
 	}
-	collector, err := findCollector(r.opts.Collector)
+	program, err := collector.Find(r.opts.Collector)
 	if err != nil {
 		return err
 	}
-	return r.scene.open(ctx, collector, r.journal, r.inbox)
+	return r.scene.open(ctx, program, r.journal, r.inbox)
 }

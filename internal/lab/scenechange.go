@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/otel-culprit/culprit/internal/lab/victim"
+	"github.com/otel-culprit/culprit/internal/lab/wait"
 	"github.com/otel-culprit/culprit/internal/scenario"
 )
 
@@ -14,16 +16,18 @@ func (s *scene) change(ctx context.Context, c scenario.Change) error {
 		s.load.SetRate(ctx, s.plan.Site.Rate*c.Value)
 		return nil
 	case scenario.DiskDelay:
-		s.quick = s.vital(ctx, func(ctx context.Context) error { return s.faulty.Slow(ctx, milli(c.Value), milli(scenario.DiskWorks)) })
+		s.quick = s.vital(ctx, func(ctx context.Context) error {
+			return s.faulty.Slow(ctx, wait.Milliseconds(c.Value), wait.Milliseconds(scenario.DiskWorks))
+		})
 		return nil
 	case scenario.DiskPause:
 		return s.faulty.Pause() //nolint:contextcheck // bounded
 	case scenario.DiskErrors:
 		return s.faulty.Errors(true)
 	case scenario.UpstreamDelay:
-		return control(ctx, "http://"+s.addr(s.world, upstreamPort), map[string]float64{"delay_ms": c.Value})
+		return victim.Control(ctx, "http://"+s.addr(s.world, upstreamPort), map[string]float64{"delay_ms": c.Value})
 	default:
-		return control(ctx, s.base(), map[string]float64{siteTroubles[c.What]: c.Value})
+		return victim.Control(ctx, s.base(), map[string]float64{siteTroubles[c.What]: c.Value})
 	}
 }
 
