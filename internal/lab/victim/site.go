@@ -116,12 +116,11 @@ func (c SiteConfig) validate() error {
 // health is what the site answers on healthPath.
 type health struct {
 	CPUSeconds float64 `json:"cpu_seconds"` // of the process, since it started
-	Requests   int     `json:"requests"`    // that were begun
 }
 
 // Site serves until ctx ends. It answers on /item/{id} as web sites do, after
 // the work that cfg says, and tells how long requests took by OTLP. On /control
-// it takes troubles to suffer from.
+// it takes the trouble to suffer from.
 func Site(ctx context.Context, cfg SiteConfig) error {
 	if err := cfg.validate(); err != nil {
 		return err
@@ -153,7 +152,7 @@ func (w *siteWork) serveHealth(out http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	out.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(out).Encode(health{CPUSeconds: used.Seconds(), Requests: w.troubles.requests()}) // whoever asked has gone
+	_ = json.NewEncoder(out).Encode(health{CPUSeconds: used.Seconds()}) // whoever asked has gone
 }
 
 // ownCPU is the CPU time that this process has used.

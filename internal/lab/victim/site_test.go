@@ -308,50 +308,33 @@ func TestOrdersThatFindNoSpaceStayNoted(t *testing.T) {
 	}))
 }
 
-func TestSiteSuffersFromItsOwnFaults(t *testing.T) {
-	for _, c := range []struct {
-		name     string
-		settings map[string]float64
-		slow     time.Duration // the slowest of some requests at least
-		cpu      float64       // seconds used meanwhile at least
-	}{
-		{"pauses", map[string]float64{"gc_pause_ms": 600}, 100 * time.Millisecond, 0.2},
-		{"lock", map[string]float64{"lock_ms": 100, "lock_per_s": 8}, 50 * time.Millisecond, 0},
-		{"memory", map[string]float64{"allocate_mib": 64}, 0, 0.3},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			base := runSite(t, quickSite())
-			visits := func(lasting time.Duration) (slowest time.Duration, cpu float64) {
-				before, err := CPUOf(t.Context(), base)
-				require.NoError(t, err)
-				for until := time.Now().Add(lasting); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
-					status, _, took := visitSite(t, base)
-					require.Equal(t, http.StatusOK, status)
-					slowest = max(slowest, took)
-				}
-				after, err := CPUOf(t.Context(), base)
-				require.NoError(t, err)
-				return slowest, after - before
-			}
-			require.NoError(t, Control(t.Context(), base, c.settings))
-			slow, used := visits(1200 * time.Millisecond)
-			require.GreaterOrEqual(t, slow, c.slow)
-			require.GreaterOrEqual(t, used, c.cpu)
-			for name := range c.settings {
-				require.NoError(t, Control(t.Context(), base, map[string]float64{name: 0}))
-			}
-			_, healed := visits(500 * time.Millisecond)
-			require.Less(t, healed, max(used, 0.2), "it is undone")
-		})
+func TestSiteSuffersFromPauses(t *testing.T) {
+	base := runSite(t, quickSite())
+	visits := func(lasting time.Duration) (slowest time.Duration, cpu float64) {
+		before, err := CPUOf(t.Context(), base)
+		require.NoError(t, err)
+		for until := time.Now().Add(lasting); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+			status, _, took := visitSite(t, base)
+			require.Equal(t, http.StatusOK, status)
+			slowest = max(slowest, took)
+		}
+		after, err := CPUOf(t.Context(), base)
+		require.NoError(t, err)
+		return slowest, after - before
 	}
+	require.NoError(t, Control(t.Context(), base, map[string]float64{"gc_pause_ms": 600}))
+	slow, used := visits(1200 * time.Millisecond)
+	require.GreaterOrEqual(t, slow, 100*time.Millisecond)
+	require.GreaterOrEqual(t, used, 0.2)
+	require.NoError(t, Control(t.Context(), base, map[string]float64{"gc_pause_ms": 0}))
+	_, healed := visits(500 * time.Millisecond)
+	require.Less(t, healed, max(used, 0.2), "it is undone")
 }
 
 func TestControlRefusesWhatCannotBe(t *testing.T) {
 	base := runSite(t, quickSite())
-	for _, settings := range []map[string]float64{{"gc_pause_ms": 1000}, {"allocate_mib": -1}, {"lock_ms": 1e6}, {"lock_per_s": 1e6}} {
-		for name := range settings {
-			require.ErrorContains(t, Control(t.Context(), base, settings), "400 Bad Request: "+name+" must be from 0 to ")
-		}
+	for _, settings := range []map[string]float64{{"gc_pause_ms": 1000}, {"gc_pause_ms": -1}} {
+		require.ErrorContains(t, Control(t.Context(), base, settings), "400 Bad Request: gc_pause_ms must be from 0 to 900")
 	}
 	require.ErrorContains(t, Control(t.Context(), base, map[string]float64{"delay": 1}), `unknown field "delay"`)
 	upstream := "http://" + runUpstream(t)

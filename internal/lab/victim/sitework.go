@@ -79,7 +79,6 @@ func newSiteWork(ctx context.Context, cfg SiteConfig, telemetry *siteTelemetry) 
 		}
 	}
 	w.running.Go(func() { w.troubles.pause(ctx) })
-	w.running.Go(func() { w.troubles.lock(ctx) })
 	return w, nil
 }
 
@@ -112,7 +111,7 @@ func (w *siteWork) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		http.Error(out, "no such item", http.StatusNotFound)
 		return
 	}
-	w.troubles.begin(r.Context())
+	w.troubles.stand(r.Context())
 	for _, next := range w.steps {
 		if err := next(r.Context(), item); err != nil {
 			http.Error(out, err.Error(), statusOf(err))
