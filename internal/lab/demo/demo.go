@@ -27,7 +27,7 @@ type Options struct {
 	Collector string
 	// Config is a configuration for the collector instead of configs/demo.yaml.
 	Config string
-	// SiteCommand runs [Site] in a process of its own and takes the flags
+	// SiteCommand runs [victim.Site] in a process of its own and takes the flags
 	// --addr, --dir and --otlp-endpoint. If it is empty, it is this program
 	// with the command lab-site.
 	SiteCommand []string
