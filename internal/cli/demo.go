@@ -10,14 +10,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/otel-culprit/culprit/internal/lab"
+	"github.com/otel-culprit/culprit/internal/lab/demo"
+	"github.com/otel-culprit/culprit/internal/lab/victim"
 	"github.com/otel-culprit/culprit/internal/report"
 )
 
 func newDemo(s streams) *cobra.Command {
 	var (
 		asJSON bool
-		opts   lab.DemoOptions
+		opts   demo.Options
 	)
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -44,7 +45,7 @@ func newDemo(s streams) *cobra.Command {
 			}
 			opts.Terminal = isTerminal(opts.Progress)
 			opts.Report = writeDemoPage
-			result, err := lab.Demo(cmd.Context(), opts)
+			result, err := demo.Run(cmd.Context(), opts)
 			if err != nil {
 				return err
 			}
@@ -71,7 +72,7 @@ func newDemo(s streams) *cobra.Command {
 }
 
 // writeDemoPage makes the page of a demo's journal, with what the demo did.
-func writeDemoPage(ctx context.Context, journal, html string, truth []lab.Truth) error {
+func writeDemoPage(ctx context.Context, journal, html string, truth []demo.Truth) error {
 	acts := make([]report.Act, 0, len(truth))
 	for _, t := range truth {
 		acts = append(acts, report.Act{Name: t.Name, Text: t.Text, Start: t.From, End: t.To})
@@ -86,13 +87,13 @@ func writeDemoPage(ctx context.Context, journal, html string, truth []lab.Truth)
 // newSite is the web site of the demo and the lab, a process of its own so that it can be
 // watched and pinned.
 func newSite() *cobra.Command {
-	cfg := lab.DefaultSite()
+	cfg := victim.DefaultSite()
 	cmd := &cobra.Command{
 		Use:    "lab-site",
 		Short:  "Run the lab's web site",
 		Hidden: true,
 		Args:   cobra.NoArgs,
-		RunE:   func(cmd *cobra.Command, _ []string) error { return lab.Site(cmd.Context(), cfg) },
+		RunE:   func(cmd *cobra.Command, _ []string) error { return victim.Site(cmd.Context(), cfg) },
 	}
 	cfg.Flags(cmd.Flags())
 	return cmd
@@ -106,7 +107,7 @@ func newUpstream() *cobra.Command {
 		Short:  "Run the service that the lab's web site asks",
 		Hidden: true,
 		Args:   cobra.NoArgs,
-		RunE:   func(cmd *cobra.Command, _ []string) error { return lab.Upstream(cmd.Context(), addr) },
+		RunE:   func(cmd *cobra.Command, _ []string) error { return victim.Upstream(cmd.Context(), addr) },
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:0", "where to listen")
 	return cmd

@@ -14,6 +14,7 @@ import (
 
 	"github.com/otel-culprit/culprit/internal/catalog/files"
 	"github.com/otel-culprit/culprit/internal/lab"
+	"github.com/otel-culprit/culprit/internal/lab/collector"
 	"github.com/otel-culprit/culprit/internal/scenario"
 )
 
@@ -48,7 +49,7 @@ func newLabRun(s streams) *cobra.Command {
 			}
 			opts.Progress = s.err
 			opts.Terminal = isTerminal(s.err)
-			if opts.Collector, err = lab.FindCollector(opts.Collector); err != nil {
+			if opts.Collector, err = collector.Find(opts.Collector); err != nil {
 				return err
 			}
 			if opts.Keep, err = keepers(keep, raw); err != nil {

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/otel-culprit/culprit/internal/event"
+	"github.com/otel-culprit/culprit/internal/lab/collector"
+	"github.com/otel-culprit/culprit/internal/lab/output"
 	"github.com/otel-culprit/culprit/internal/scenario"
 )
 
@@ -16,7 +18,7 @@ const strongest = 2
 func (r Run) Account(isBackup func(job string) bool) string {
 	var b strings.Builder
 	if r.said == nil {
-		row(&b, "verdict", "none came")
+		output.Row(&b, "verdict", "none came")
 	} else {
 		r.said.account(&b)
 	}
@@ -28,9 +30,9 @@ func (r Run) Account(isBackup func(job string) bool) string {
 func (r Run) Summary(isBackup func(job string) bool) string {
 	var b strings.Builder
 	if r.said == nil {
-		row(&b, "verdict", "none came")
+		output.Row(&b, "verdict", "none came")
 	} else {
-		row(&b, "verdict", r.said.Sentence())
+		output.Row(&b, "verdict", r.said.Sentence())
 	}
 	r.writeTruth(&b, isBackup)
 	return b.String()
@@ -42,13 +44,13 @@ type told struct{ event.Verdict }
 // toldOf takes the verdict that was said last, while the site was slow if it was
 // the same then: at the end, latency and remedies are of the past. It is nil if
 // nothing was said.
-func toldOf(findings []finding) *told {
+func toldOf(findings []collector.Finding) *told {
 	if len(findings) == 0 {
 		return nil
 	}
-	last := findings[len(findings)-1].verdict
+	last := findings[len(findings)-1].Verdict
 	for _, f := range slices.Backward(findings) {
-		v := f.verdict
+		v := f.Verdict
 		if v.ID != last.ID || v.State != last.State || v.Cause.Kind != last.Cause.Kind || v.Cause.Workload != last.Cause.Workload {
 			break
 		}
@@ -60,23 +62,23 @@ func toldOf(findings []finding) *told {
 }
 
 func (v told) account(b *strings.Builder) {
-	row(b, "verdict", v.Sentence())
-	rows(b, "because", v.For[:min(len(v.For), strongest)])
+	output.Row(b, "verdict", v.Sentence())
+	output.Rows(b, "because", v.For[:min(len(v.For), strongest)])
 	if v.State == event.Unknown && v.Rival.Kind != "" {
-		row(b, "closest", because(v.Rival.Phrase()+", "+percent(v.Rival.Confidence), v.Rival.Why))
+		output.Row(b, "closest", output.Because(v.Rival.Phrase()+", "+output.Percent(v.Rival.Confidence), v.Rival.Why))
 	}
 	if len(v.Remedies) > 0 {
-		remedy(b, "remedy", "", v.Remedies[0])
+		output.Remedy(b, "remedy", "", v.Remedies[0])
 	}
 	for i, backup := range v.Backups {
-		row(b, label("backups", i), describeBackup(backup))
+		output.Row(b, output.Label("backups", i), output.Finding(backup))
 	}
 }
 
 func (r Run) writeTruth(b *strings.Builder, isBackup func(job string) bool) {
-	row(b, "true cause", r.Truth.sentence(isBackup))
+	output.Row(b, "true cause", r.Truth.sentence(isBackup))
 	if r.Void {
-		row(b, "void", "visitors did not wait twice as long as before, so the run proves nothing: was the host busy before it?")
+		output.Row(b, "void", "visitors did not wait twice as long as before, so the run proves nothing: was the host busy before it?")
 	}
 }
 

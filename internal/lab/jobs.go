@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/otel-culprit/culprit/internal/lab/child"
+	"github.com/otel-culprit/culprit/internal/lab/wait"
 	"github.com/otel-culprit/culprit/internal/scenario"
 )
 
@@ -38,12 +40,12 @@ func (j *jobs) prepare(ctx context.Context, list []scenario.Job) error {
 		if job.Prepare == "" {
 			continue
 		}
-		c, err := start(ctx, spec{
-			name: "what prepares " + job.Name,
-			argv: []string{"/bin/sh", "-ec", job.Prepare},
-			home: j.scene.stage.Dir(),
-			env:  j.scene.env,
-			log:  j.log(job),
+		c, err := child.Start(ctx, child.Spec{
+			Name: "what prepares " + job.Name,
+			Argv: []string{"/bin/sh", "-ec", job.Prepare},
+			Home: j.scene.stage.Dir(),
+			Env:  j.scene.env,
+			Log:  j.log(job),
 		})
 		if err != nil {
 			return err
@@ -51,9 +53,9 @@ func (j *jobs) prepare(ctx context.Context, list []scenario.Job) error {
 		if err := j.scene.adopt(c); err != nil {
 			return err
 		}
-		<-c.done
-		if c.err != nil {
-			return c.failure()
+		<-c.Done()
+		if c.Err() != nil {
+			return c.Failure()
 		}
 	}
 	return nil
@@ -86,36 +88,36 @@ func (j *jobs) start(ctx context.Context, job scenario.Job) error {
 }
 
 // begin starts a job once.
-func (j *jobs) begin(ctx context.Context, job scenario.Job) (*child, error) {
+func (j *jobs) begin(ctx context.Context, job scenario.Job) (*child.Process, error) {
 	cpus, wrap := j.scene.placeOf(job)
-	c, err := start(ctx, spec{
-		name: job.Name, argv: []string{j.script(job)}, home: j.scene.stage.Dir(), env: j.scene.env,
-		log: j.log(job), cpus: cpus, wrap: wrap,
+	c, err := child.Start(ctx, child.Spec{
+		Name: job.Name, Argv: []string{j.script(job)}, Home: j.scene.stage.Dir(), Env: j.scene.env,
+		Log: j.log(job), CPUs: cpus, Wrap: wrap,
 	})
 	if err != nil {
 		return nil, err
 	}
 	j.mu.Lock()
-	j.names[int64(c.pid())] = job.Name
+	j.names[int64(c.PID())] = job.Name
 	j.mu.Unlock()
 	return c, j.scene.adopt(c)
 }
 
 // goOn waits until a job ends or ctx does, which ends the job.
-func (j *jobs) goOn(ctx context.Context, job scenario.Job, current *child) error {
+func (j *jobs) goOn(ctx context.Context, job scenario.Job, current *child.Process) error {
 	for {
 		select {
 		case <-ctx.Done():
-		case <-current.done:
+		case <-current.Done():
 		}
 		if ctx.Err() != nil {
-			current.stop()
+			current.Stop()
 			return nil
 		}
-		if current.err != nil && !job.MayFail {
-			return current.failure()
+		if current.Err() != nil && !job.MayFail {
+			return current.Failure()
 		}
-		if !job.Repeat || sleep(ctx, again) != nil {
+		if !job.Repeat || wait.Sleep(ctx, again) != nil {
 			return nil
 		}
 		var err error

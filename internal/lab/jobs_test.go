@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-culprit/culprit/internal/lab/child"
+	"github.com/otel-culprit/culprit/internal/lab/wait"
 	"github.com/otel-culprit/culprit/internal/scenario"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
@@ -39,7 +41,7 @@ func TestAJobThatFailsEndsTheRun(t *testing.T) {
 				require.ErrorContains(t, context.Cause(ctx), c.want)
 				return
 			}
-			require.NoError(t, await(t.Context(), 20*time.Second, func(context.Context) error {
+			require.NoError(t, wait.Until(t.Context(), 20*time.Second, func(context.Context) error {
 				_, missing := os.Stat(j.scene.file("done"))
 				return missing
 			}))
@@ -52,7 +54,7 @@ func TestAJobThatFailsEndsTheRun(t *testing.T) {
 // jobsOnAStage are ended and undone with the test.
 func jobsOnAStage(t *testing.T, fail context.CancelCauseFunc) *jobs {
 	t.Helper()
-	st, err := stage.New(stage.Options{Base: passableDir(t)})
+	st, err := stage.New(stage.Options{Base: t.TempDir()})
 	require.NoError(t, err)
 	j := &jobs{scene: &scene{stage: st, fail: fail}}
 	t.Cleanup(func() {
@@ -68,10 +70,10 @@ func TestAJobThatCannotBeWrittenDownDoesNotRunOn(t *testing.T) {
 	require.NoError(t, j.prepare(t.Context(), nil))
 	log := t.TempDir() + "/log"
 	require.NoError(t, j.scene.stage.Close())
-	c, err := start(t.Context(), spec{name: job.Name, argv: []string{"sh", "-c", job.Run}, log: log})
+	c, err := child.Start(t.Context(), child.Spec{Name: job.Name, Argv: []string{"sh", "-c", job.Run}, Log: log})
 	require.NoError(t, err)
 	require.ErrorContains(t, j.scene.adopt(c), "is closed")
-	require.True(t, c.ended())
+	require.True(t, c.Ended())
 	require.NoError(t, j.scene.adopt(c), "it is no error that it ended before")
 }
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/otel-culprit/culprit/internal/event"
+	"github.com/otel-culprit/culprit/internal/lab/collector"
+	"github.com/otel-culprit/culprit/internal/lab/output"
 	"github.com/otel-culprit/culprit/internal/scenario"
 )
 
@@ -28,14 +30,14 @@ type Run struct {
 	BlamedBackup bool `json:"blamed_backup"`
 	// SymptomToVerdict is from when visitors waited twice as long as before to the
 	// verdict that stayed; null without a symptom or a verdict that blames.
-	SymptomToVerdict Number `json:"symptom_to_verdict_s"`
-	P95              RunP95 `json:"p95_ms"`
+	SymptomToVerdict output.Number `json:"symptom_to_verdict_s"`
+	P95              RunP95        `json:"p95_ms"`
 	// Void is whether something was done and did not show: the run proves nothing
 	// and must not be counted.
-	Void     bool   `json:"void"`
-	Service  string `json:"service"`
-	Onset    Number `json:"onset_unix"`
-	Duration Number `json:"duration_s"` // of the whole run
+	Void     bool          `json:"void"`
+	Service  string        `json:"service"`
+	Onset    output.Number `json:"onset_unix"`
+	Duration output.Number `json:"duration_s"` // of the whole run
 
 	said *told // last, with its evidence; nil if there was no verdict
 }
@@ -52,10 +54,10 @@ type RunTruth struct {
 
 // RunSuspect is an explanation.
 type RunSuspect struct {
-	Suspect    string `json:"suspect"` // the job; empty unless one is to blame
-	Cause      string `json:"cause"`
-	Resource   string `json:"resource,omitempty"`
-	Confidence Number `json:"confidence"`
+	Suspect    string        `json:"suspect"` // the job; empty unless one is to blame
+	Cause      string        `json:"cause"`
+	Resource   string        `json:"resource,omitempty"`
+	Confidence output.Number `json:"confidence"`
 }
 
 // RunVerdict is an explanation, and how sure it is.
@@ -69,8 +71,8 @@ type RunVerdict struct {
 
 // RunP95 are 95th percentiles as visitors saw them, in milliseconds.
 type RunP95 struct {
-	Before Number `json:"before"`
-	During Number `json:"during"`
+	Before output.Number `json:"before"`
+	During output.Number `json:"during"`
 }
 
 // witness knows which job a verdict speaks of.
@@ -84,15 +86,15 @@ const noVerdict = "none"
 
 // verdictOf takes the last thing that was said, and when it was first said and
 // never taken back.
-func verdictOf(findings []finding, w witness) (last RunVerdict, since time.Time) {
-	last = RunVerdict{State: noVerdict, RunSuspect: RunSuspect{Confidence: unknownNumber}}
+func verdictOf(findings []collector.Finding, w witness) (last RunVerdict, since time.Time) {
+	last = RunVerdict{State: noVerdict, RunSuspect: RunSuspect{Confidence: output.Unknown()}}
 	for _, f := range findings {
-		now := RunVerdict{State: string(f.verdict.State), RunSuspect: suspectOf(f.verdict.Cause, w)}
-		for _, j := range f.verdict.Together {
+		now := RunVerdict{State: string(f.Verdict.State), RunSuspect: suspectOf(f.Verdict.Cause, w)}
+		for _, j := range f.Verdict.Together {
 			now.Together = append(now.Together, w.job(j.Workload, j.PID))
 		}
 		if now.Suspect != last.Suspect || now.Cause != last.Cause || now.Resource != last.Resource || now.sure() != last.sure() {
-			since = f.received
+			since = f.Received
 		}
 		last = now
 	}
@@ -100,11 +102,11 @@ func verdictOf(findings []finding, w witness) (last RunVerdict, since time.Time)
 }
 
 // strongestOf is the strongest suspect of the last thing that was said.
-func strongestOf(findings []finding, w witness) *RunSuspect {
+func strongestOf(findings []collector.Finding, w witness) *RunSuspect {
 	if len(findings) == 0 {
 		return nil
 	}
-	last := findings[len(findings)-1].verdict
+	last := findings[len(findings)-1].Verdict
 	for _, s := range append([]event.Suspect{last.Cause}, last.Suspects...) {
 		if s.Kind != unknownCause {
 			strongest := suspectOf(s, w)
@@ -118,7 +120,7 @@ func strongestOf(findings []finding, w witness) *RunSuspect {
 const unknownCause = "unknown"
 
 func suspectOf(s event.Suspect, w witness) RunSuspect {
-	out := RunSuspect{Cause: s.Kind, Resource: s.Resource, Confidence: Number(s.Confidence)}
+	out := RunSuspect{Cause: s.Kind, Resource: s.Resource, Confidence: output.Number(s.Confidence)}
 	if s.Workload != "" {
 		out.Suspect = w.job(s.Workload, s.PID)
 	}
@@ -145,10 +147,10 @@ func (v RunVerdict) correct(t scenario.Truth) bool {
 }
 
 // blames is whether any of the findings names or charges an innocent job.
-func blames(findings []finding, t scenario.Truth, w witness) bool {
+func blames(findings []collector.Finding, t scenario.Truth, w witness) bool {
 	innocent := func(workload string, pid int64) bool { return slices.Contains(t.Innocent, w.job(workload, pid)) }
-	return slices.ContainsFunc(findings, func(f finding) bool {
-		v := f.verdict
+	return slices.ContainsFunc(findings, func(f collector.Finding) bool {
+		v := f.Verdict
 		if v.State != event.Unknown && v.Cause.Workload != "" && innocent(v.Cause.Workload, v.Cause.PID) {
 			return true
 		}

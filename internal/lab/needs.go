@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/otel-culprit/culprit/internal/lab/victim"
 	"github.com/otel-culprit/culprit/internal/scenario"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
@@ -56,17 +57,13 @@ func (a Abilities) Play(p scenario.Plan) error {
 			errs = append(errs, fmt.Errorf("%s is not installed", program))
 		}
 	}
-	find := func(name, elsewhere, pkg string) {
-		if _, err := findServer(name, elsewhere, pkg); err != nil {
-			errs = append(errs, err)
-		}
-	}
 	if p.Site.Server == "nginx" {
-		find("nginx", sbin, nginxPackage)
+		_, err := victim.FindNginx()
+		errs = append(errs, err)
 	}
 	if p.Site.Query != "" {
-		find("postgres", everyPostgres, postgresPackage)
-		find("initdb", everyPostgres, postgresPackage)
+		_, _, err := victim.FindPostgres()
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -9,6 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/otel-culprit/culprit/internal/lab/child"
+	"github.com/otel-culprit/culprit/internal/lab/victim"
 )
 
 // makePeers starts what backups that go to another host talk to. Any neighbour
@@ -46,7 +49,7 @@ func (s *scene) makePeers(ctx context.Context) error {
 		if err := errors.Join(os.Mkdir(filepath.Dir(named), 0o700), os.Symlink(program, named)); err != nil {
 			return fmt.Errorf("name what stands for another host: %w", err)
 		}
-		sp := spec{name: "the other host's " + peer.program, argv: append([]string{named}, peer.args...), env: []string{"RCLONE_USER=" + service, "RCLONE_PASS=" + password}, cpus: s.cpus.rest}
+		sp := child.Spec{Name: "the other host's " + peer.program, Argv: append([]string{named}, peer.args...), Env: []string{"RCLONE_USER=" + victim.Service, "RCLONE_PASS=" + password}, CPUs: s.cpus.Rest}
 		if _, err := s.start(ctx, sp, s.addr(s.world, peer.port)); err != nil {
 			return err
 		}
@@ -62,13 +65,13 @@ func (s *scene) tellPassword(ctx context.Context, password string) error {
 		return nil //nolint:nilerr // a plan that needs it says so
 	}
 	cmd := exec.CommandContext(ctx, program, "obscure", "-") //nolint:gosec // found above
-	cmd.Env = spec{home: s.stage.Dir()}.environment()
+	cmd.Env = child.Spec{Home: s.stage.Dir()}.Environment()
 	cmd.Stdin = strings.NewReader(password)
-	cmd.WaitDelay = patience
+	cmd.WaitDelay = child.Patience
 	obscured, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("obscure the password of the other host: %w", err)
 	}
-	s.env = append(s.env, "RCLONE_WEBDAV_USER="+service, "RCLONE_WEBDAV_PASS="+strings.TrimSpace(string(obscured)))
+	s.env = append(s.env, "RCLONE_WEBDAV_USER="+victim.Service, "RCLONE_WEBDAV_PASS="+strings.TrimSpace(string(obscured)))
 	return nil
 }

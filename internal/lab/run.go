@@ -10,6 +10,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otel-culprit/culprit/internal/lab/collector"
+	"github.com/otel-culprit/culprit/internal/lab/output"
+	"github.com/otel-culprit/culprit/internal/lab/victim"
+	"github.com/otel-culprit/culprit/internal/lab/wait"
 	"github.com/otel-culprit/culprit/internal/scenario"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
@@ -39,10 +43,10 @@ type Files struct {
 type runner struct {
 	plan    scenario.Plan
 	opts    RunOptions
-	screen  *screen
+	screen  *output.Screen
 	started time.Time
 	scene   *scene
-	inbox   *inbox
+	inbox   *collector.Inbox
 	jobs    *jobs
 	journal string
 
@@ -67,8 +71,8 @@ func RunScenario(ctx context.Context, plan scenario.Plan, opts RunOptions) (run 
 	if opts.Progress == nil {
 		opts.Progress = io.Discard
 	}
-	r := &runner{plan: plan, opts: opts, inbox: newInbox(), started: time.Now(), screen: newScreen(opts.Progress, opts.Terminal)}
-	defer r.screen.clear()
+	r := &runner{plan: plan, opts: opts, inbox: collector.NewInbox(victim.Service), started: time.Now(), screen: output.New(opts.Progress, opts.Terminal)}
+	defer r.screen.Clear()
 	interrupted := r.onInterrupt(ctx)
 	ctx, cancel := context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("the run was broken off, because it took longer than %v", runLimit))
 	defer cancel()
@@ -76,7 +80,7 @@ func RunScenario(ctx context.Context, plan scenario.Plan, opts RunOptions) (run 
 	defer r.fail(nil)
 	run, err = r.run(ctx)
 	if err != nil {
-		err = cause(ctx, err)
+		err = wait.Cause(ctx, err)
 	} else if failed := r.keep(run); failed != nil {
 		err = Blemish{fmt.Errorf("the recording is not kept: %w", failed)}
 	}
@@ -93,7 +97,7 @@ func (r *runner) onInterrupt(ctx context.Context) (interrupted func() bool) {
 	said := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(said)
-		r.screen.printf("interrupted (%v): what was made is being undone", context.Cause(ctx))
+		r.screen.Printf("interrupted (%v): what was made is being undone", context.Cause(ctx))
 	})
 	return func() bool {
 		if stop() {
@@ -111,7 +115,7 @@ func (r *runner) undo(failed error, interrupted func() bool) error {
 	said := interrupted()
 	switch {
 	case left == nil && said:
-		r.screen.block("all of it is undone")
+		r.screen.Block("all of it is undone")
 		return failed
 	case left == nil:
 		return failed
@@ -133,11 +137,11 @@ func (r *runner) run(ctx context.Context) (run Run, err error) {
 	}
 	run = r.judge()
 	r.fail(nil)              // from here on children may end
-	r.scene.collector.stop() // it flushes its journal
-	if err := r.inbox.unreadable(); err != nil {
+	r.scene.collector.Stop() // it flushes its journal
+	if err := r.inbox.Unreadable(); err != nil {
 		return run, fmt.Errorf("the collector sent findings that cannot be read: %w", err)
 	}
-	run.Duration = Number(time.Since(r.started).Seconds())
+	run.Duration = output.Number(time.Since(r.started).Seconds())
 	return run, nil
 }
 
@@ -146,14 +150,14 @@ func (r *runner) keep(run Run) error {
 	if r.opts.Keep == nil {
 		return nil
 	}
-	if !r.scene.collector.inOrder() {
-		return fmt.Errorf("its journal may be cut, because the collector did not end in order when it was asked to: %w", r.scene.collector.failure())
+	if !r.scene.collector.InOrder() {
+		return fmt.Errorf("its journal may be cut, because the collector did not end in order when it was asked to: %w", r.scene.collector.Failure())
 	}
 	return r.opts.Keep(run, Files{r.scene.stage.Dir(), r.journal})
 }
 
 func (r *runner) say(format string, args ...any) {
-	r.screen.status(time.Now(), fmt.Sprintf("%s %3.0f s  ", r.plan.Name, time.Since(r.started).Seconds())+fmt.Sprintf(format, args...))
+	r.screen.Status(time.Now(), fmt.Sprintf("%s %3.0f s  ", r.plan.Name, time.Since(r.started).Seconds())+fmt.Sprintf(format, args...))
 }
 
 // moment is something that is done at a time of the plan.
@@ -178,7 +182,7 @@ func (r *runner) play(ctx context.Context) error {
 	r.onset = r.began.Add(r.plan.Times.Learn.Duration())
 	r.say("learning what is usual")
 	for _, s := range steps {
-		if err := sleep(ctx, time.Until(r.onset.Add(s.at))); err != nil {
+		if err := wait.Sleep(ctx, time.Until(r.onset.Add(s.at))); err != nil {
 			return err
 		}
 		r.say("%s", s.what)
@@ -186,7 +190,7 @@ func (r *runner) play(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := sleep(ctx, time.Until(r.onset.Add(r.plan.Times.During.Duration()))); err != nil {
+	if err := wait.Sleep(ctx, time.Until(r.onset.Add(r.plan.Times.During.Duration()))); err != nil {
 		return err
 	}
 	r.ended = time.Now()
@@ -195,7 +199,7 @@ func (r *runner) play(ctx context.Context) error {
 		return err
 	}
 	r.jobs.stop()
-	return sleep(ctx, r.plan.Times.After.Duration())
+	return wait.Sleep(ctx, r.plan.Times.After.Duration())
 }
 
 // reacting is what is left out of figures after a change.
@@ -203,22 +207,22 @@ const reacting = time.Second
 
 // judge compares what was said with what was done.
 func (r *runner) judge() Run {
-	load := r.scene.load
-	before := load.Stats(r.began.Add(reacting), r.onset)
-	during := load.Stats(r.onset.Add(reacting), r.ended)
+	visitors := r.scene.load
+	before := visitors.Stats(r.began.Add(reacting), r.onset)
+	during := visitors.Stats(r.onset.Add(reacting), r.ended)
 	t := r.plan.Truth
 	run := Run{
 		Scenario: r.plan.Name,
 		Seed:     r.plan.Seed,
 		Truth:    RunTruth{r.plan.Kind, t.Suspect, t.Cause, t.Resource, t.Accomplices, t.Innocent},
-		P95:      RunP95{Number(before.P95), Number(during.P95)},
-		Service:  service,
-		Onset:    Number(float64(r.onset.UnixMilli()) / 1000),
+		P95:      RunP95{output.Number(before.P95), output.Number(during.P95)},
+		Service:  victim.Service,
+		Onset:    output.Number(float64(r.onset.UnixMilli()) / 1000),
 	}
-	findings := r.inbox.until(r.ended.Add(r.plan.Times.After.Duration()))
+	findings := r.inbox.Until(r.ended.Add(r.plan.Times.After.Duration()))
 	run.BlamedBackup = blames(findings, t, r.jobs)
 	if t.Cause != scenario.Nothing { // else whatever is said is wrong
-		findings = slices.DeleteFunc(findings, func(f finding) bool { return f.received.Before(r.onset) })
+		findings = slices.DeleteFunc(findings, func(f collector.Finding) bool { return f.Received.Before(r.onset) })
 		run.Void = during.P95 < visible*before.P95 && !run.BlamedBackup
 	}
 	var since time.Time
@@ -226,9 +230,9 @@ func (r *runner) judge() Run {
 	run.Strongest = strongestOf(findings, r.jobs)
 	run.said = toldOf(findings)
 	run.Correct = run.Verdict.correct(t)
-	run.SymptomToVerdict = unknownNumber
-	if rose, ok := load.slowFrom(r.onset, r.ended, visible*before.P95); ok && run.Verdict.sure() {
-		run.SymptomToVerdict = Number(max(0, since.Sub(rose).Seconds()))
+	run.SymptomToVerdict = output.Unknown()
+	if rose, ok := visitors.SlowFrom(r.onset, r.ended, visible*before.P95); ok && run.Verdict.sure() {
+		run.SymptomToVerdict = output.Number(max(0, since.Sub(rose).Seconds()))
 	}
 	return run
 }
@@ -249,7 +253,7 @@ func (r *runner) close() error {
 
 // build makes the scene, and starts all but what the plan starts.
 func (r *runner) build(ctx context.Context) error {
-	collector, err := FindCollector(r.opts.Collector)
+	program, err := collector.Find(r.opts.Collector)
 	if err != nil {
 		return err
 	}
@@ -267,5 +271,5 @@ func (r *runner) build(ctx context.Context) error {
 	if err = r.jobs.prepare(ctx, r.plan.Jobs); err != nil {
 		return err
 	}
-	return r.scene.open(ctx, collector, r.journal, r.inbox)
+	return r.scene.open(ctx, program, r.journal, r.inbox)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-culprit/culprit/internal/lab/wait"
 	"github.com/otel-culprit/culprit/internal/scenario"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
@@ -31,7 +32,7 @@ func TestARunIsBrokenOffWhileItsDiskStandsStill(t *testing.T) {
 	require.NoError(t, disk.Pause())
 	require.NoError(t, j.start(ctx, writer))
 	for pid := range j.names {
-		require.NoError(t, await(ctx, 10*time.Second, func(context.Context) error {
+		require.NoError(t, wait.Until(ctx, 10*time.Second, func(context.Context) error {
 			proc, err := procfs.NewProc(int(pid))
 			if err != nil {
 				return err

@@ -12,6 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/otel-culprit/culprit/internal/lab/child"
+	"github.com/otel-culprit/culprit/internal/lab/load"
+	"github.com/otel-culprit/culprit/internal/lab/victim"
 	"github.com/otel-culprit/culprit/internal/scenario"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
@@ -23,7 +26,7 @@ type scene struct {
 	plan  scenario.Plan
 	fail  context.CancelCauseFunc // ends the run
 
-	cpus   cpuSplit
+	cpus   child.CPUs
 	group  *stage.Group // bounds the site and the jobs together; nil if nothing does
 	site   *stage.Group
 	server *stage.Group // of the database
@@ -36,11 +39,11 @@ type scene struct {
 	world  string // address of whatever is not on the site's host
 	ports  []int
 	env    []string // of the jobs
-	db     *database
-	load   *Load
+	db     *victim.Database
+	load   *load.Load
 	quick  func() // ends a slow disk
 
-	collector *child
+	collector *child.Process
 	cleanup   []func() // run in reverse
 }
 
@@ -72,12 +75,12 @@ func (s *scene) addr(host string, port int) string {
 func (s *scene) onExit(f func()) { s.cleanup = append(s.cleanup, f) }
 
 // adopt makes sure that a child ends with the stage.
-func (s *scene) adopt(c *child) error {
-	err := s.stage.Adopt(c.pid())
+func (s *scene) adopt(c *child.Process) error {
+	err := s.stage.Adopt(c.PID())
 	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 		return nil // or it has ended already
 	}
-	c.stop()
+	c.Stop()
 	return err
 }
 
@@ -102,19 +105,19 @@ func (s *scene) make(ctx context.Context) error {
 
 // makePlaces decides who runs where.
 func (s *scene) makePlaces(ctx context.Context) (err error) {
-	if s.cpus, err = splitCPUs(); err != nil {
+	if s.cpus, err = child.SplitCPUs(); err != nil {
 		return err
 	}
 	if s.plan.Host.OneCPU {
-		if err = moveSelf(s.cpus.rest); err != nil {
+		if err = child.MoveSelf(s.cpus.Rest); err != nil {
 			return err
 		}
-		s.onExit(func() { _ = moveSelf(s.cpus.all) })
+		s.onExit(func() { _ = child.MoveSelf(s.cpus.All) })
 	} else {
-		s.cpus.site, s.cpus.rest = s.cpus.all, s.cpus.all
+		s.cpus.Site, s.cpus.Rest = s.cpus.All, s.cpus.All
 	}
 	s.inside, s.world = "127.0.0.1", "127.0.0.1"
-	s.ports, err = freePorts(ctx, portCount)
+	s.ports, err = child.FreePorts(ctx, portCount)
 	return err
 }
 
@@ -176,7 +179,7 @@ func (s *scene) makeGroups(context.Context) error {
 	if errs[0] != nil {
 		return errs[0]
 	}
-	s.site, errs[1] = s.group.Child(service + ".service")
+	s.site, errs[1] = s.group.Child(victim.Service + ".service")
 	s.server, errs[2] = s.group.Child("postgresql.service")
 	s.jobs, errs[3] = s.group.Child("jobs")
 	return errors.Join(errs[:]...)
@@ -219,9 +222,9 @@ func (s *scene) in(group *stage.Group) func([]string) []string {
 
 // placeOf finds where a job runs.
 func (s *scene) placeOf(job scenario.Job) (cpus unix.CPUSet, wrap func([]string) []string) {
-	cpus = s.cpus.site
+	cpus = s.cpus.Site
 	if job.Elsewhere {
-		cpus = s.cpus.rest
+		cpus = s.cpus.Rest
 	}
 	return cpus, s.in(s.jobs)
 }
@@ -233,14 +236,14 @@ func (s *scene) makeData(ctx context.Context) error {
 	if data.Elsewhere {
 		dir = s.file("data")
 	}
-	for where, set := range map[string]dataSet{
-		s.on("www"): {files: site.Files, fileKiB: site.FileKiB, kind: randomData, seed: s.plan.Seed},
-		dir:         {files: data.Files, fileKiB: data.FileKiB, kind: dataKind(data.Kind), seed: s.plan.Seed + 1},
+	for where, set := range map[string]victim.DataSet{
+		s.on("www"): {Files: site.Files, FileKiB: site.FileKiB, Kind: victim.RandomData, Seed: s.plan.Seed},
+		dir:         {Files: data.Files, FileKiB: data.FileKiB, Kind: victim.DataKind(data.Kind), Seed: s.plan.Seed + 1},
 	} {
-		if set.files == 0 {
+		if set.Files == 0 {
 			continue
 		}
-		if err := set.write(ctx, where); err != nil {
+		if err := set.Write(ctx, where); err != nil {
 			return err
 		}
 	}

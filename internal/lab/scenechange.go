@@ -2,8 +2,9 @@ package lab
 
 import (
 	"context"
-	"errors"
 
+	"github.com/otel-culprit/culprit/internal/lab/victim"
+	"github.com/otel-culprit/culprit/internal/lab/wait"
 	"github.com/otel-culprit/culprit/internal/scenario"
 )
 
@@ -14,24 +15,17 @@ func (s *scene) change(ctx context.Context, c scenario.Change) error {
 		s.load.SetRate(ctx, s.plan.Site.Rate*c.Value)
 		return nil
 	case scenario.DiskDelay:
-		s.quick = s.vital(ctx, func(ctx context.Context) error { return s.faulty.Slow(ctx, milli(c.Value), milli(scenario.DiskWorks)) })
+		s.quick = s.vital(ctx, func(ctx context.Context) error {
+			return s.faulty.Slow(ctx, wait.Milliseconds(c.Value), wait.Milliseconds(scenario.DiskWorks))
+		})
 		return nil
 	case scenario.DiskPause:
 		return s.faulty.Pause() //nolint:contextcheck // bounded
-	case scenario.DiskErrors:
-		return s.faulty.Errors(true)
 	case scenario.UpstreamDelay:
-		return control(ctx, "http://"+s.addr(s.world, upstreamPort), map[string]float64{"delay_ms": c.Value})
+		return victim.Control(ctx, "http://"+s.addr(s.world, upstreamPort), map[string]float64{"delay_ms": c.Value})
 	default:
-		return control(ctx, s.base(), map[string]float64{siteTroubles[c.What]: c.Value})
+		return victim.Control(ctx, s.base(), map[string]float64{"gc_pause_ms": c.Value})
 	}
-}
-
-// siteTroubles are the settings of a site that make changes.
-var siteTroubles = map[string]string{
-	scenario.GCPause:  "gc_pause_ms",
-	scenario.AppLock:  "lock_ms",
-	scenario.Allocate: "allocate_mib",
 }
 
 // restore undoes the changes.
@@ -43,8 +37,6 @@ func (s *scene) restore(ctx context.Context, changes []scenario.Change) error {
 			s.quick()
 		case scenario.DiskPause:
 			err = s.faulty.Resume() //nolint:contextcheck // as above
-		case scenario.DiskErrors:
-			err = s.faulty.Errors(false)
 		default:
 			c.Value = 0
 			if c.What == scenario.Visitors {
@@ -68,5 +60,5 @@ func (s *scene) heal() {
 	if s.quick != nil {
 		s.quick()
 	}
-	_ = errors.Join(s.faulty.Errors(false), s.faulty.Resume()) // else the stage does it by force
+	_ = s.faulty.Resume() // else the stage does it by force
 }

@@ -4,19 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/otel-culprit/culprit/configs"
+	"github.com/otel-culprit/culprit/internal/lab/child"
+	"github.com/otel-culprit/culprit/internal/lab/collector"
+	"github.com/otel-culprit/culprit/internal/lab/load"
+	"github.com/otel-culprit/culprit/internal/lab/victim"
+	"github.com/otel-culprit/culprit/internal/lab/wait"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
 
 // open starts the site, its visitors and the collector, once what the jobs need
 // is prepared.
-func (s *scene) open(ctx context.Context, collector, journal string, in *inbox) error {
-	stop, err := in.serve(ctx, s.addr("127.0.0.1", findingsPort))
+func (s *scene) open(ctx context.Context, program, journal string, in *collector.Inbox) error {
+	stop, err := in.Serve(ctx, s.addr("127.0.0.1", findingsPort))
 	if err != nil {
 		return err
 	}
@@ -29,29 +33,29 @@ func (s *scene) open(ctx context.Context, collector, journal string, in *inbox) 
 			return err
 		}
 	}
-	return s.startCollector(ctx, collector, journal)
+	return s.startCollector(ctx, program, journal)
 }
 
 // keep keeps a child that the run cannot go on without.
-func (s *scene) keep(ctx context.Context, c *child, err error) error {
+func (s *scene) keep(ctx context.Context, c *child.Process, err error) error {
 	if err != nil {
 		return err
 	}
-	go c.watch(ctx, s.fail)
-	s.onExit(c.stop)
+	go c.Watch(ctx, s.fail)
+	s.onExit(c.Stop)
 	return s.adopt(c)
 }
 
 // start starts a child that the run cannot go on without, and waits until it
 // accepts connections.
-func (s *scene) start(ctx context.Context, sp spec, addr string) (*child, error) {
-	sp.log = s.file(strings.ReplaceAll(sp.name, " ", "-") + ".log")
-	sp.home = s.stage.Dir()
-	c, err := start(ctx, sp)
+func (s *scene) start(ctx context.Context, sp child.Spec, addr string) (*child.Process, error) {
+	sp.Log = s.file(strings.ReplaceAll(sp.Name, " ", "-") + ".log")
+	sp.Home = s.stage.Dir()
+	c, err := child.Start(ctx, sp)
 	if err = s.keep(ctx, c, err); err != nil {
 		return nil, err
 	}
-	return c, c.ready(ctx, 20*time.Second, listening(addr))
+	return c, c.Ready(ctx, 20*time.Second, wait.Listening(addr))
 }
 
 // self is this program under another name, so that a list of processes tells what
@@ -77,16 +81,16 @@ func (s *scene) makeDatabase(ctx context.Context) error {
 	if err := os.Mkdir(temp, 0o755); err != nil { //nolint:gosec // the database has a user of its own
 		return fmt.Errorf("make a directory for the database: %w", err)
 	}
-	db, err := startDatabase(ctx, databaseConfig{
-		dir: s.on("postgres"), temp: temp, port: s.ports[databasePort],
-		items: s.plan.Data.Rows, cpus: s.cpus.site, wrap: s.in(s.server),
+	db, err := victim.StartDatabase(ctx, victim.DatabaseConfig{
+		Dir: s.on("postgres"), Temp: temp, Port: s.ports[databasePort],
+		Items: s.plan.Data.Rows, CPUs: s.cpus.Site, Wrap: s.in(s.server),
 	})
 	if err != nil {
 		return err
 	}
 	s.db = db
-	s.env = append(s.env, db.env()...)
-	return s.keep(ctx, db.child, nil)
+	s.env = append(s.env, db.Env()...)
+	return s.keep(ctx, db.Process, nil)
 }
 
 // forgetFiles drops what was written to the site's disk from the page cache, but
@@ -94,7 +98,7 @@ func (s *scene) makeDatabase(ctx context.Context) error {
 func (s *scene) forgetFiles(ctx context.Context) error {
 	dirs := []string{s.on("www"), s.on("data"), s.on("out")}
 	if s.db != nil {
-		dirs = append(dirs, s.db.tables())
+		dirs = append(dirs, s.db.Tables())
 	}
 	return stage.Evict(ctx, dirs...)
 }
@@ -108,7 +112,7 @@ func (s *scene) startUpstream(ctx context.Context) error {
 		return err
 	}
 	addr := s.addr(s.world, upstreamPort)
-	_, err = s.start(ctx, spec{name: "the upstream", argv: []string{program, "lab-upstream", "--addr=" + addr}, cpus: s.cpus.rest}, addr)
+	_, err = s.start(ctx, child.Spec{Name: "the upstream", Argv: []string{program, "lab-upstream", "--addr=" + addr}, CPUs: s.cpus.Rest}, addr)
 	return err
 }
 
@@ -125,17 +129,17 @@ func (s *scene) startSite(ctx context.Context) error {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return fmt.Errorf("make a directory for nginx: %w", err)
 		}
-		c, err := startNginx(ctx, nginxConfig{
-			addr: addr, root: s.on("www"), dir: dir, cached: site.Cached, cpus: s.cpus.site, wrap: s.in(s.site),
+		c, err := victim.StartNginx(ctx, victim.NginxConfig{
+			Addr: addr, Root: s.on("www"), Dir: dir, Cached: site.Cached, CPUs: s.cpus.Site, Wrap: s.in(s.site),
 		})
 		return s.keep(ctx, c, err)
 	}
-	program, err := s.self(service)
+	program, err := s.self(victim.Service)
 	if err != nil {
 		return err
 	}
-	cfg := SiteConfig{
-		Addr: addr, Dir: s.on("www"), OTLPEndpoint: s.otlp(), Service: service, Work: milli(site.CPUms),
+	cfg := victim.SiteConfig{
+		Addr: addr, Dir: s.on("www"), OTLPEndpoint: s.otlp(), Service: victim.Service, Work: wait.Milliseconds(site.CPUms),
 		Files: site.Files, FileKiB: site.FileKiB, Cached: site.Cached, BodyKiB: site.BodyKiB, Orders: site.Orders, Query: site.Query,
 	}
 	if site.Upstream {
@@ -143,10 +147,10 @@ func (s *scene) startSite(ctx context.Context) error {
 	}
 	var env []string
 	if s.db != nil {
-		env = s.db.env()
+		env = s.db.Env()
 	}
-	_, err = s.start(ctx, spec{
-		name: "the site", argv: append([]string{program, "lab-site"}, cfg.Args()...), env: env, cpus: s.cpus.site, wrap: s.in(s.site),
+	_, err = s.start(ctx, child.Spec{
+		Name: "the site", Argv: append([]string{program, "lab-site"}, cfg.Args()...), Env: env, CPUs: s.cpus.Site, Wrap: s.in(s.site),
 	}, addr)
 	return err
 }
@@ -156,35 +160,22 @@ func (s *scene) startSite(ctx context.Context) error {
 func (s *scene) startVisitors(ctx context.Context) error {
 	if s.plan.Site.Cached {
 		for i := range s.plan.Site.Files {
-			if err := s.visit(ctx, i); err != nil {
+			if err := victim.Visit(ctx, s.base(), i); err != nil {
 				return err
 			}
 		}
 	}
-	load, err := NewLoad(s.base(), s.plan.Seed)
+	visitors, err := load.New(s.base(), s.plan.Seed)
 	if err != nil {
 		return err
 	}
 	if s.plan.Site.Server == "nginx" {
-		load.askFiles(dataSet{files: s.plan.Site.Files})
+		visitors.AskFor(victim.DataSet{Files: s.plan.Site.Files}.Path)
 	}
-	s.load = load
-	s.background(ctx, load.Run)
-	load.SetRate(ctx, s.plan.Site.Rate)
+	s.load = visitors
+	s.background(ctx, visitors.Run)
+	visitors.SetRate(ctx, s.plan.Site.Rate)
 	return nil
-}
-
-// visit asks the site for an item.
-func (s *scene) visit(ctx context.Context, item int) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/item/%d", s.base(), item), http.NoBody)
-	if err != nil {
-		return err
-	}
-	resp, err := direct.Do(req)
-	if err != nil {
-		return fmt.Errorf("fill the site's page cache: %w", err)
-	}
-	return resp.Body.Close()
 }
 
 func (s *scene) startCollector(ctx context.Context, program, journal string) error {
@@ -196,18 +187,18 @@ func (s *scene) startCollector(ctx context.Context, program, journal string) err
 	if err != nil {
 		return fmt.Errorf("host.name is not known: %w", err)
 	}
-	path, processes := "/item/1", service
+	path, processes := "/item/1", victim.Service
 	if s.plan.Site.Server == "nginx" {
-		path, processes = "/"+fileName(0), "nginx"
+		path, processes = "/"+victim.FileName(0), "nginx"
 	}
 	if s.db != nil {
 		processes += ", postgres"
 	}
 	addr := s.addr(s.world, otlpPort)
-	s.collector, err = s.start(ctx, spec{
-		name: "the collector",
-		argv: []string{program, "--config=" + config},
-		env: []string{
+	s.collector, err = s.start(ctx, child.Spec{
+		Name: "the collector",
+		Argv: []string{program, "--config=" + config},
+		Env: []string{
 			"CULPRIT_URL=" + s.base() + path,
 			"CULPRIT_HOST=" + host,
 			"CULPRIT_PROCESSES=[" + processes + "]",
@@ -215,12 +206,12 @@ func (s *scene) startCollector(ctx context.Context, program, journal string) err
 			"CULPRIT_FINDINGS=http://" + s.addr("127.0.0.1", findingsPort),
 			"CULPRIT_JOURNAL=" + journal,
 		},
-		cpus: s.cpus.rest,
+		CPUs: s.cpus.Rest,
 	}, addr)
 	if err != nil || s.db == nil {
 		return err
 	}
-	s.vital(ctx, func(ctx context.Context) error { return s.db.watchSessions(ctx, s.otlp(), service) })
+	s.vital(ctx, func(ctx context.Context) error { return s.db.WatchSessions(ctx, s.otlp(), victim.Service) })
 	return nil
 }
 

@@ -136,16 +136,10 @@ func (c Change) describe() string {
 		return fmt.Sprintf("the disk stands still for %g ms of each %g ms", c.Value, c.Value+DiskWorks)
 	case DiskPause:
 		return "the disk stops answering"
-	case DiskErrors:
-		return "the disk fails every request"
 	case UpstreamDelay:
 		return fmt.Sprintf("the other service takes %g ms", c.Value)
-	case GCPause:
-		return fmt.Sprintf("the site stands still for %g ms of each second, and computes", c.Value)
-	case AppLock:
-		return fmt.Sprintf("a lock in the site is held for %g ms, 30 times a second", c.Value)
 	default:
-		return fmt.Sprintf("each request takes %g MiB of memory", c.Value)
+		return fmt.Sprintf("the site stands still for %g ms of each second, and computes", c.Value)
 	}
 }
 

@@ -163,17 +163,14 @@ const (
 	Visitors      = "visitors"       // as many times
 	DiskDelay     = "disk_delay"     // ms in which nothing moves; then it works for DiskWorks
 	DiskPause     = "disk_pause"     // nothing moves at all
-	DiskErrors    = "disk_errors"    // every request to the disk fails
 	UpstreamDelay = "upstream_delay" // ms of an answer of the other service
 	GCPause       = "gc_pause"       // ms of each second
-	AppLock       = "app_lock"       // ms, 30 times a second
-	Allocate      = "allocate"       // MiB for each request
 )
 
 // DiskWorks is for how many ms a slow disk works in between.
 const DiskWorks = 40
 
-var changes = []string{Visitors, DiskDelay, DiskPause, DiskErrors, UpstreamDelay, GCPause, AppLock, Allocate}
+var changes = []string{Visitors, DiskDelay, DiskPause, UpstreamDelay, GCPause}
 
 // Length is how long the watched part of a run lasts.
 func (p Plan) Length() time.Duration {
@@ -237,7 +234,7 @@ func (p Plan) check() error {
 			report("%s.start is not within the trouble", key)
 		}
 		switch c.What {
-		case DiskDelay, DiskPause, DiskErrors:
+		case DiskDelay, DiskPause:
 			if p.Host.Disk == nil || !p.Host.Disk.Faulty {
 				report("%s needs host.disk.faulty", key)
 			}
@@ -245,7 +242,7 @@ func (p Plan) check() error {
 			if !p.Site.Upstream {
 				report("%s needs site.upstream", key)
 			}
-		case GCPause, AppLock, Allocate:
+		case GCPause:
 			if p.Site.Server != "go" {
 				report("%s needs site.server: go", key)
 			}

@@ -3,13 +3,10 @@ package stage
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
-	"slices"
 	"syscall"
 	"time"
 )
@@ -26,17 +23,16 @@ const (
 type diskServer struct {
 	Socket  string `json:"socket"`
 	Control string `json:"control"` // socket that pauses
-	Trigger string `json:"trigger"` // file that makes requests fail while it exists
 }
 
 func (diskServer) kind() string     { return "disk_server" }
 func (d diskServer) String() string { return "the programs behind " + d.Socket }
 
-func faultFilters() []string { return []string{"--filter=pause", "--filter=error"} }
+// pausing makes nbdkit hold up requests when it is told to.
+const pausing = "--filter=pause"
 
 func (d diskServer) argv(image string) []string {
-	return slices.Concat([]string{"nbdkit", "--foreground", "--unix", d.Socket}, faultFilters(),
-		[]string{"file", image, "pause-control=" + d.Control, "error=EIO", "error-rate=100%", "error-file=" + d.Trigger})
+	return []string{"nbdkit", "--foreground", "--unix", d.Socket, pausing, "file", image, "pause-control=" + d.Control}
 }
 
 // tell sends a command to the pause filter and waits until it is obeyed.
@@ -69,13 +65,9 @@ func (d diskServer) tell(ctx context.Context, command byte) error {
 // resume lets all requests through. Programs that do not obey are killed: then
 // requests fail instead of waiting.
 func (d diskServer) resume(ctx context.Context) {
-	err := os.Remove(d.Trigger)
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		obey, cancel := context.WithTimeout(ctx, controlTime)
-		defer cancel()
-		err = d.tell(obey, 'r')
-	}
-	if err != nil {
+	obey, cancel := context.WithTimeout(ctx, controlTime)
+	defer cancel()
+	if d.tell(obey, 'r') != nil {
 		_, _ = step(ctx, d.undo) // undone again later, which tells the error
 	}
 }

@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 )
 
-// FaultyDisk is a disk that can hang, be slow, or fail. Its Backing is empty:
+// FaultyDisk is a disk that can hang or be slow. Its Backing is empty:
 // below it is a program, not a device.
 //
-//	ext4 -> loop device -> nbdfuse (a file) -> nbdkit (pauses, errors) -> file
+//	ext4 -> loop device -> nbdfuse (a file) -> nbdkit (pauses) -> file
 type FaultyDisk struct {
 	Disk
 	server diskServer
@@ -42,7 +41,7 @@ func (s *Stage) FaultyDisk(ctx context.Context, spec DiskSpec) (*FaultyDisk, err
 
 func (s *Stage) serveImage(ctx context.Context, spec DiskSpec, image string) (*FaultyDisk, error) {
 	at := filepath.Join(s.dir, spec.Name)
-	server := diskServer{Socket: at + ".nbd", Control: at + ".control", Trigger: at + ".errors"}
+	server := diskServer{Socket: at + ".nbd", Control: at + ".control"}
 	if len(server.Control) > longestSocket {
 		return nil, fmt.Errorf("the path %s is too long for a socket: set %s to a shorter one", server.Control, dirVariable)
 	}
@@ -101,23 +100,6 @@ func rest(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-time.After(d):
 	}
-}
-
-// Errors makes all requests fail, or work again. Failed writes leave the file
-// system damaged; reads heal at once.
-func (d *FaultyDisk) Errors(on bool) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ended {
-		return errClosed
-	}
-	if on {
-		return os.WriteFile(d.server.Trigger, nil, 0o600)
-	}
-	if err := os.Remove(d.server.Trigger); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }
 
 var errClosed = errors.New("the run of this disk is closed")

@@ -19,7 +19,7 @@ func TestLedgerGivesBackWhatWasWritten(t *testing.T) {
 		controller{Group: "/sys/fs/cgroup", Name: "io"},
 		loop{"/x/disk.img"},
 		mount{"/x/disk"},
-		diskServer{Socket: "/x/s", Control: "/x/c", Trigger: "/x/t"},
+		diskServer{Socket: "/x/s", Control: "/x/c"},
 		link{"culprit0"},
 	}
 	for _, t2 := range things {

@@ -22,7 +22,7 @@ const (
 	NeedCPU        Need = "cpu"         // limits and weights of CPU
 	NeedDisk       Need = "disk"        // file systems on loop devices
 	NeedNetwork    Need = "network"     // network namespaces with slow links
-	NeedFaultyDisk Need = "faulty_disk" // disks that pause or fail
+	NeedFaultyDisk Need = "faulty_disk" // disks that pause
 )
 
 // Abilities are what this process can do on this host.
@@ -119,8 +119,8 @@ func probeFaultyDisk() string {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), probeTime)
 	defer cancel()
-	if _, err := run(ctx, "nbdkit", append(faultFilters(), "file", "--dump-plugin")...); err != nil {
-		return fmt.Sprintf("nbdkit lacks its plugin file or one of the filters pause and error: install nbdkit 1.22 or later with its basic filters (%v)", err)
+	if _, err := run(ctx, "nbdkit", pausing, "file", "--dump-plugin"); err != nil {
+		return fmt.Sprintf("nbdkit lacks its plugin file or the filter pause: install nbdkit 1.22 or later with its basic filters (%v)", err)
 	}
 	return ""
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/otel-culprit/culprit/internal/experiment"
-	"github.com/otel-culprit/culprit/internal/lab"
+	"github.com/otel-culprit/culprit/internal/lab/child"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
 
@@ -16,7 +16,7 @@ import (
 // there is none below the data.
 func probe(ctx context.Context, o Options, c experiment.Command, can stage.Abilities) (experiment.Host, device) {
 	var h experiment.Host
-	h.Autogrouped, h.Ungrouped = lab.Autogrouped(os.Getpid(), os.ReadFile)
+	h.Autogrouped, h.Ungrouped = child.Autogrouped(os.Getpid(), os.ReadFile)
 	h.NoNice = lacks("nice", "coreutils")
 	h.NoCPUGroups, h.NoIOGroups = can.Missing(stage.NeedCPU), can.Missing(stage.NeedIO)
 	if c.Tool != "" {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/otel-culprit/culprit/internal/lab"
+	"github.com/otel-culprit/culprit/internal/lab/victim"
 )
 
 // TestMain lets the test binary also be the lab's site, a process of its own:
@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if err := lab.Site(ctx, lab.SiteConfig{Addr: os.Args[2], Dir: os.Args[3], Work: 6 * time.Millisecond}); err != nil {
+	if err := victim.Site(ctx, victim.SiteConfig{Addr: os.Args[2], Dir: os.Args[3], Work: 6 * time.Millisecond}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 }

@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"github.com/otel-culprit/culprit/internal/experiment"
-	"github.com/otel-culprit/culprit/internal/lab"
+	"github.com/otel-culprit/culprit/internal/lab/load"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
 
 // trial is an experiment that goes on.
 type trial struct {
 	Options
-	load     *lab.Load
+	load     *load.Load
 	leave    context.CancelFunc // ends the load
 	gauge    gauge
 	stage    *stage.Stage
@@ -44,7 +44,7 @@ func Run(ctx context.Context, o Options) (report experiment.Report, err error) {
 	if err = o.Check(); err != nil {
 		return report, err
 	}
-	load, err := lab.NewVisitors(lab.Visitors{URL: o.Web, Paths: o.Paths, Seed: o.Seed, Owned: o.Owned})
+	visitors, err := load.NewVisitors(load.Visitors{URL: o.Web, Paths: o.Paths, Seed: o.Seed, Owned: o.Owned})
 	if err != nil {
 		return report, err
 	}
@@ -54,7 +54,7 @@ func Run(ctx context.Context, o Options) (report experiment.Report, err error) {
 	}
 	defer func() { err = errors.Join(err, made.Close()) }() //nolint:contextcheck // what was made is undone after ctx ended, too
 	t := &trial{
-		Options: o, load: load, stage: made, began: time.Now(),
+		Options: o, load: visitors, stage: made, began: time.Now(),
 		command:  experiment.Parse(o.Command, o.Catalog),
 		limiters: map[string]limiter{}, typed: map[string]string{}, way: groupsWay(), argv: map[string][]string{experiment.Without: o.Command},
 		random: rand.New(rand.NewPCG(o.Seed, o.Seed+1)), //nolint:gosec // the order must be the same each time

@@ -1,0 +1,47 @@
+package child
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Autogrouped reports whether the scheduler groups the process by its session,
+// and why it does not.
+func Autogrouped(pid int, read func(name string) ([]byte, error)) (grouped bool, why string) {
+	enabled, err := read("/proc/sys/kernel/sched_autogroup_enabled")
+	if err != nil || string(bytes.TrimSpace(enabled)) != "1" {
+		return false, "the scheduler does not group tasks by session here"
+	}
+	cgroups, err := read(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return true, ""
+	}
+	for line := range strings.Lines(string(cgroups)) {
+		// Such as "2:cpu,cpuacct:/user.slice", or "0::/user.slice" for version 2.
+		hierarchy, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		controllers, cgroup, _ := strings.Cut(rest, ":")
+		switch {
+		case slices.Contains(strings.Split(controllers, ","), "cpu") && cgroup != "/":
+			return false, "the backup and the site share the cgroup " + cgroup
+		case hierarchy == "0" && weighed(cgroup, read):
+			return false, "the backup and the site share a cgroup with a CPU weight"
+		}
+	}
+	return true, ""
+}
+
+// weighed reports whether the cgroup, or one above it, has a CPU weight. The
+// root of all cgroups has none, but that of a container has.
+func weighed(cgroup string, read func(name string) ([]byte, error)) bool {
+	for ; ; cgroup = path.Dir(cgroup) {
+		if _, err := read(path.Join("/sys/fs/cgroup", cgroup, "cpu.weight")); err == nil {
+			return true
+		}
+		if cgroup == "/" || cgroup == "." {
+			return false
+		}
+	}
+}

@@ -1,0 +1,39 @@
+package victim
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// CPUOf asks the site how much CPU time it has used, in seconds.
+func CPUOf(ctx context.Context, base string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+healthPath, http.NoBody)
+	if err != nil {
+		return 0, fmt.Errorf("ask the site for its CPU time: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("ask the site for its CPU time: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }() // read only
+	var h health
+	if err := json.NewDecoder(resp.Body).Decode(&h); err != nil {
+		return 0, fmt.Errorf("ask the site for its CPU time: %w", err)
+	}
+	return h.CPUSeconds, nil
+}
+
+// Visit asks the site at base for an item.
+func Visit(ctx context.Context, base string, item int) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/item/%d", base, item), http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := direct.Do(req)
+	if err != nil {
+		return fmt.Errorf("fill the site's page cache: %w", err)
+	}
+	return resp.Body.Close()
+}

@@ -1,0 +1,2 @@
+// Package wait waits, never longer than its context lasts.
+package wait
