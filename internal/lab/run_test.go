@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otel-culprit/culprit/internal/lab/output"
 	"github.com/otel-culprit/culprit/internal/lab/wait"
 	"github.com/otel-culprit/culprit/internal/scenario"
 	"github.com/otel-culprit/culprit/internal/stage"
@@ -55,7 +56,7 @@ func TestARunIsBrokenOffWhileItsDiskStandsStill(t *testing.T) {
 func TestAnInterruptIsSaidOnceAndWhatIsUndone(t *testing.T) {
 	var out bytes.Buffer
 	ctx, cancel := context.WithCancelCause(t.Context())
-	r := &runner{screen: newScreen(&out, false)}
+	r := &runner{screen: output.New(&out, false)}
 	said := r.onInterrupt(ctx)
 	cancel(errors.New("interrupt signal received"))
 	failed := errors.New("the run failed")
