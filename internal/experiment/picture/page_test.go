@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +17,7 @@ import (
 
 func report(p95 map[string]float64) experiment.Report {
 	r := experiment.Report{
-		Web: "http://127.0.0.1/", Command: []string{"tar", "<b>evil</b>"}, Rate: 20, State: experiment.Done,
+		Web: "http://127.0.0.1/", Command: []string{"tar", "<b>evil</b>"}, Rate: 20, Repeats: 2, State: experiment.Done,
 		Missing: []experiment.Missing{{ID: "ionice", Title: "idle disk", Why: "no <bfq>"}},
 	}
 	for repeat := range 2 {
@@ -38,7 +37,7 @@ func report(p95 map[string]float64) experiment.Report {
 	return r.Sum([]experiment.Remedy{
 		{ID: "nice", Title: "lowest priority (nice)", Class: experiment.CPU, Yields: true},
 		{ID: "cpu_limit_4", Title: "a quarter", Class: experiment.CPU},
-	}, map[string]string{"nice": "nice -n 19 tar '<b>evil</b>'"}, rand.New(rand.NewPCG(1, 1)).IntN)
+	}, map[string]experiment.Recipe{"nice": {Command: "nice -n 19 tar '<b>evil</b>'"}})
 }
 
 func page(t *testing.T, r experiment.Report) string {

@@ -36,7 +36,7 @@ func (t *trial) look(now time.Time, when string) error {
 	case p95 > float64(t.AbortAbove.Milliseconds()):
 		return &tooSlowError{fmt.Sprintf("p95 of the last %v was %.0f ms %s, above the bound of %v (--abort-above)", recent, p95, when, t.AbortAbove)}
 	case failed > len(took)/2:
-		return &tooSlowError{fmt.Sprintf("%d of the last %d requests failed %s", failed, len(took), when)}
+		return &tooSlowError{fmt.Sprintf("%d of the last %d requests failed %s, %s", failed, len(took), when, t.commonest(now.Add(-recent), now))}
 	}
 	return nil
 }
