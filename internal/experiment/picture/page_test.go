@@ -53,10 +53,12 @@ func TestPageShowsBlocksAndTheRemedy(t *testing.T) {
 	require.Contains(t, html, "nice -n 19 tar &#39;&lt;b&gt;evil&lt;/b&gt;&#39;")
 	require.NotContains(t, html, "<b>evil")
 	require.Contains(t, html, "no &lt;bfq&gt;")
-	require.Equal(t, 8, strings.Count(html, `class="dot"`), "a dot for each block")
-	require.Equal(t, 6, strings.Count(html, `class="ring"`), "and a ring, but for the baseline's")
+	require.Equal(t, 2*8, strings.Count(html, `class="dot"`), "a dot for each block, for wide screens and for narrow ones")
+	require.Equal(t, 2*6, strings.Count(html, `class="ring"`), "and a ring, but for the baseline's")
+	require.Contains(t, html, "the range of 2 repeats, which holds the true value with 50 %")
+	require.Contains(t, html, "Nothing is to be undone")
 	require.Contains(t, html, "repeat 2")
-	require.Contains(t, html, `<tr class="chosen"><th scope="row"><i></i>nice</th>`)
+	require.Contains(t, html, `<tr class="chosen"><th scope="row"><i></i>lowest priority</th>`)
 	for _, outside := range []string{"http://www", "https://", "src=", "href=", "url("} {
 		require.NotContains(t, html, outside, "the page needs no network")
 	}

@@ -278,7 +278,7 @@ func TestWhatIsChosenIsConfirmed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	tool, harms := filepath.Join(dir, "gzip"), filepath.Join(dir, "harms")
-	require.NoError(t, os.WriteFile(tool, []byte("#!/bin/sh\nfor a; do [ $a = -1 ] && exec sleep 100; done\ntouch "+harms+"; exec sleep 100\n"), 0o700))
+	require.NoError(t, os.WriteFile(tool, []byte("#!/bin/sh\nfor a; do [ $a = --help ] && exec echo none; [ $a = -1 ] && exec sleep 100; done\ntouch "+harms+"; exec sleep 100\n"), 0o700))
 	o := options(t, slowed(t, harms, 100*time.Millisecond), tool, "file")
 	o.Skip, o.Confirm, o.Cleanup = all, 1, "rm -f "+harms
 	var said []string
@@ -289,6 +289,7 @@ func TestWhatIsChosenIsConfirmed(t *testing.T) {
 	require.Equal(t, "compress_less", r.Decision.Remedy, r.Text())
 	require.Len(t, r.Blocks, 2*3+3)
 	require.Equal(t, 2, r.Blocks[len(r.Blocks)-1].Repeat)
+	require.Contains(t, r.Ranges(), "the range of 3 repeats")
 	require.Contains(t, r.Decision.Why, "in the confirming rounds")
 	require.Contains(t, strings.Join(said, "\n"), "Up to 1 rounds more confirm the remedy that is chosen")
 	nothingLeft(t, o)
@@ -427,14 +428,19 @@ func TestABackupThatTakesTheCPU(t *testing.T) {
 	o.Rate, o.Block = 80, 1500*time.Millisecond
 	o.Skip = []string{"cpu_limit_4", "io_limit_4", "io_limit_16"}
 	var r experiment.Report
-	for range 3 { // others may trouble the site, and the report says so
+	for try := 0; ; try++ {
 		var err error
 		r, err = Run(t.Context(), o)
 		require.NoError(t, err)
 		t.Log("\n" + r.Text())
 		nothingLeft(t, o)
-		if len(r.Notes) == 0 {
+		// Others may use this CPU: then the site is slow without any backup.
+		const overloaded = 100 // milliseconds
+		if len(r.Notes) == 0 && r.Arms[0].P95 < overloaded {
 			break
+		}
+		if try == 2 {
+			t.Skip("something else keeps the CPU busy: the site is slow without a backup, so nothing can be told")
 		}
 	}
 	require.Equal(t, experiment.Done, r.State)
