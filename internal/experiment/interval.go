@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -114,7 +115,7 @@ func (r Report) Ranges() string {
 		if of[n] == nil {
 			counts = append(counts, n)
 		}
-		of[n] = append(of[n], a.Label())
+		of[n] = append(of[n], strconv.Quote(a.Label()))
 	}
 	if len(counts) == 0 {
 		return ""
@@ -124,7 +125,7 @@ func (r Report) Ranges() string {
 	for i, n := range slices.Backward(counts) {
 		part := span(n)
 		if len(counts) > 1 {
-			whose := strings.Join(of[n], ", ")
+			whose := strings.Join(of[n], " and ")
 			if i == 0 {
 				whose = "the others"
 			}
@@ -133,7 +134,7 @@ func (r Report) Ranges() string {
 		parts = append(parts, part)
 	}
 	text := "In brackets: " + strings.Join(parts, "; ")
-	if counts[0] < confirming {
+	if counts[len(counts)-1] < confirming {
 		text += fmt.Sprintf("; %d repeats make it %s", confirming, percent(Coverage(confirming)))
 	}
 	return text + "."

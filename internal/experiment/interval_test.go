@@ -84,7 +84,7 @@ func TestWhatRangesAreIsToldOnce(t *testing.T) {
 		{[]Arm{of(Without, 12)}, "In brackets: the range of 12 repeats without the 2 lowest and the 2 highest, which holds the true value with 96 %."},
 		{
 			[]Arm{of(Without, 6), of("ionice", 3), of("cpu_weight", 6)},
-			"In brackets: for as it is, least CPU weight the range of 6 repeats, which holds the true value with 97 %; for the others the range of 3 repeats, which holds the true value with 75 %; 6 repeats make it 97 %.",
+			`In brackets: for "as it is" and "least CPU weight" the range of 6 repeats, which holds the true value with 97 %; for the others the range of 3 repeats, which holds the true value with 75 %.`,
 		},
 		{[]Arm{of(Without, 1)}, "In brackets: one repeat, which says nothing about chance; 6 repeats make it 97 %."},
 	}

@@ -128,7 +128,7 @@ func (t *trial) during(ctx context.Context, arm string, j *job) error {
 		if err := sleep(ctx, min(looking, time.Until(end))); err != nil {
 			return err
 		}
-		if err := t.look(time.Now(), fmt.Sprintf("in %q", arm)); err != nil {
+		if err := t.look(time.Now(), fmt.Sprintf("in the block %q", experiment.Label(arm))); err != nil {
 			return err
 		}
 	}

@@ -139,7 +139,7 @@ func (t *trial) announce() error {
 	t.Say("%d arms, %d repeats, blocks of %v: about %v, at most %v. Seed %d.", arms, t.Repeats, t.Block, bounded(usual), bounded(most), t.Seed)
 	if rounds := t.rounds(); rounds > 0 {
 		more, mostMore := t.times().Expected(roundArms * rounds)
-		t.Say("Up to %d rounds more confirm the remedy that is chosen: about %v with them, at most %v.", rounds, bounded(usual+more), bounded(most+mostMore))
+		t.Say("Up to %d more rounds confirm the remedy that is chosen: about %v with them, at most %v.", rounds, bounded(usual+more), bounded(most+mostMore))
 	}
 	return nil
 }
@@ -179,10 +179,11 @@ func (t *trial) answers(ctx context.Context) error {
 		return err
 	}
 	for {
-		took, failed := t.load.Took(began, time.Now().Add(-looking))
+		until := time.Now().Add(-looking)
+		took, failed := t.load.Took(began, until)
 		switch {
 		case failed > len(took)/2:
-			return fmt.Errorf("%d of %d requests to %s failed, %s: the site must run and answer with status 200; correct --web, or name other pages with --path", failed, len(took), t.Web, t.commonest(began, time.Now()))
+			return fmt.Errorf("%d of %d requests to %s failed, %s: the site must run and answer with status 200; correct --web, or name other pages with --path", failed, len(took), t.Web, t.commonest(began, until))
 		case len(took) >= 5:
 			return nil
 		}

@@ -129,7 +129,7 @@ func TestItStopsAtOnceWhenTheSiteIsTooSlow(t *testing.T) {
 	r, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, experiment.Aborted, r.State)
-	require.Contains(t, r.Stopped, `in "plain", above the bound of 500ms (--abort-above)`)
+	require.Contains(t, r.Stopped, `in the block "as it is", above the bound of 500ms (--abort-above)`)
 	require.False(t, r.Decision.Sure)
 	require.Len(t, r.Blocks, 2, "the one that was stopped is told")
 	require.Less(t, r.Blocks[1].Seconds, 12.0, "it was stopped before its time")
@@ -159,7 +159,7 @@ func TestItStopsBeforeABlockWhenTheSiteIsTooSlow(t *testing.T) {
 	r, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, experiment.Aborted, r.State)
-	require.Contains(t, r.Stopped, `before "plain", above the bound of 500ms`)
+	require.Contains(t, r.Stopped, `before the block "as it is", above the bound of 500ms`)
 	nothingLeft(t, o)
 }
 
@@ -291,7 +291,7 @@ func TestWhatIsChosenIsConfirmed(t *testing.T) {
 	require.Equal(t, 2, r.Blocks[len(r.Blocks)-1].Repeat)
 	require.Contains(t, r.Ranges(), "the range of 3 repeats")
 	require.Contains(t, r.Decision.Why, "in the confirming rounds")
-	require.Contains(t, strings.Join(said, "\n"), "Up to 1 rounds more confirm the remedy that is chosen")
+	require.Contains(t, strings.Join(said, "\n"), "Up to 1 more rounds confirm the remedy that is chosen")
 	nothingLeft(t, o)
 }
 

@@ -51,7 +51,7 @@ func (t *trial) awaitCalm(ctx context.Context, arm string) (calm bool, err error
 			return false, err
 		}
 		now := time.Now()
-		if err := t.look(now, fmt.Sprintf("before %q", arm)); err != nil {
+		if err := t.look(now, fmt.Sprintf("before the block %q", experiment.Label(arm))); err != nil {
 			t.leave()
 			return false, err
 		}
