@@ -37,13 +37,13 @@ func confirm(chosen string, arms []Arm, alone Arm) Decision {
 	switch {
 	case again.Value > Restores:
 		d.Sure = false
-		d.Why += fmt.Sprintf("; it did not hold in the confirming rounds: in these alone p95 was %s times the baseline, more than %g", again.Told(), Restores)
+		d.Why += fmt.Sprintf(". It did not hold in the confirming rounds: in these alone p95 was %s times the baseline, more than %g", again.Told(), Restores)
 	default:
-		d.Why += fmt.Sprintf("; it held in the confirming rounds: in these alone p95 was %s times the baseline", again.Told())
+		d.Why += fmt.Sprintf(". It held in the confirming rounds: in these alone p95 was %s times the baseline", again.Told())
 	}
 	if harm.Low < harms {
 		d.Sure = false
-		d.Why += "; in some of the repeats the plain backup hardly slowed the site, so it is not sure that a remedy is needed"
+		d.Why += ". In some of the repeats the plain backup hardly slowed the site, so it is not sure that a remedy is needed"
 	}
 	return d
 }

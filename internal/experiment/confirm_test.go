@@ -45,12 +45,12 @@ func TestWhoIsConfirmed(t *testing.T) {
 func TestConfirmingRounds(t *testing.T) {
 	r := confirmed(0, 0, 0)
 	require.False(t, r.Decision.Sure, "three repeats are not enough")
-	require.Contains(t, r.Decision.Why, "it is not sure: that is the range of 3 repeats, which holds the true value with 75 %, and --repeats 6 would confirm it")
+	require.Contains(t, r.Decision.Why, "It is not sure: that is the range of 3 repeats, which holds the true value with 75 %, and --repeats 6 would confirm it")
 
 	r = confirmed(3, 80, 12)
 	require.Equal(t, "nice", r.Decision.Remedy)
 	require.True(t, r.Decision.Sure)
-	require.Contains(t, r.Decision.Why, "it held in the confirming rounds: in these alone p95 was 1.20 (1.20 to 1.20) times")
+	require.Contains(t, r.Decision.Why, "It held in the confirming rounds: in these alone p95 was 1.20 (1.20 to 1.20) times")
 	a, ok := r.Recommended()
 	require.True(t, ok)
 	require.Equal(t, 6, a.OverBaseline.P95.Repeats, "its figures are of all repeats")
@@ -60,12 +60,12 @@ func TestConfirmingRounds(t *testing.T) {
 	r = confirmed(3, 80, 30)
 	require.Equal(t, "nice", r.Decision.Remedy, "the choice was made before")
 	require.False(t, r.Decision.Sure)
-	require.Contains(t, r.Decision.Why, "it did not hold in the confirming rounds: in these alone p95 was 3.00 (3.00 to 3.00) times the baseline, more than 1.5")
+	require.Contains(t, r.Decision.Why, "It did not hold in the confirming rounds: in these alone p95 was 3.00 (3.00 to 3.00) times the baseline, more than 1.5")
 
 	r = confirmed(3, 10, 11)
 	require.Equal(t, "nice", r.Decision.Remedy)
 	require.False(t, r.Decision.Sure)
-	require.Contains(t, r.Decision.Why, "in some of the repeats the plain backup hardly slowed the site")
+	require.Contains(t, r.Decision.Why, "In some of the repeats the plain backup hardly slowed the site")
 }
 
 func TestRoundsAreShuffled(t *testing.T) {

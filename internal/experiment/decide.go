@@ -142,9 +142,9 @@ func (d *Decision) take(a Arm) {
 	d.Why = fmt.Sprintf("p95 is %s times the baseline with it, and the backup takes %s times as long as the plain one (by %s)",
 		over.Told(), a.Slowdown.Told(), a.SlowdownBy)
 	if over.High > Restores {
-		d.Why += fmt.Sprintf("; it is not sure that p95 stays below %g times the baseline: more repeats or longer blocks would tell", Restores)
+		d.Why += fmt.Sprintf(". It is not sure that p95 stays below %g times the baseline: more repeats or longer blocks would tell", Restores)
 	} else if doubt := over.doubt(); doubt != "" {
-		d.Why += "; it is not sure: that is " + doubt
+		d.Why += ". It is not sure: that is " + doubt
 	}
 }
 

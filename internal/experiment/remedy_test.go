@@ -252,8 +252,8 @@ func TestWhatAPersonTypesWorks(t *testing.T) {
 		stays.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 		require.NoError(t, stays.Start())
 		require.Eventually(t, func() bool {
-			inside, err := os.ReadFile(group + "/cgroup.procs")
-			return err == nil && len(inside) > 0
+			inside, missing := os.ReadFile(group + "/cgroup.procs")
+			return missing == nil && len(inside) > 0
 		}, 10*time.Second, 10*time.Millisecond)
 		out, err = exec.Command("sh", "-c", limits.Undo(way)).CombinedOutput()
 		require.NoError(t, err, string(out))

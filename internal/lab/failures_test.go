@@ -18,7 +18,9 @@ import (
 func TestFailureOf(t *testing.T) {
 	site := httptest.NewServer(http.NotFoundHandler())
 	site.Close()
-	_, refused := http.Get(site.URL)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, site.URL, http.NoBody)
+	require.NoError(t, err)
+	refused := get(http.DefaultClient, req)
 	require.Error(t, refused)
 	tests := []struct {
 		err  error
