@@ -99,8 +99,8 @@ func TestWhatLimitsTellTogetherIsTold(t *testing.T) {
 		remedies []Arm
 		want     string // empty for nothing
 	}{
-		{"the disk's alone", []Arm{ioHelps, cpuFails}, "so that it is the disk"},
-		{"the CPU's alone", []Arm{ioFails, cpuHelps}, "so that it is hardly the disk"},
+		{"the disk's alone", []Arm{ioHelps, cpuFails}, "which points to the disk"},
+		{"the CPU's alone", []Arm{ioFails, cpuHelps}, "which speaks against the disk"},
 		{"both", []Arm{ioHelps, cpuHelps}, "they do not tell the one from the other"},
 		{"the disk's, but yielding the CPU helps", []Arm{niceHelps, ioHelps, cpuFails}, "what yields tells more"},
 		{"the CPU's, but yielding it does not help", []Arm{niceFails, ioFails, cpuHelps}, "such as memory or locks"},

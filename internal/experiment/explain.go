@@ -45,6 +45,8 @@ func explain(remedies []Arm, baseline, plain Arm) (Hypothesis, []string) {
 		return Hypothesis(seen[0]), reasons
 	case len(seen) == 0 && len(unseen) == 1:
 		return Hypothesis(unseen[0]), reasons
+	case len(possible) == 1:
+		return Undecided, append(reasons, fmt.Sprintf("less of the %s helps, yet the host's figures do not show that it runs short: the backup may do harm by something else that it does more slowly then", possible[0].word()))
 	default:
 		return Undecided, append(reasons, "several limits help, and the host's figures do not tell them apart")
 	}
@@ -124,11 +126,11 @@ func (o outcome) contrast() []string {
 	case disk && yielding:
 		return []string{"a limit of the disk helps and one of the CPU does not, but yielding the CPU helps: a backup that waits for the disk takes less CPU time, and a limit of the CPU leaves it bursts; what yields tells more"}
 	case disk:
-		return []string{"a limit of the disk helps and one of the CPU does not: with less CPU time the backup still keeps the disk from the site, so that it is the disk"}
+		return []string{"a limit of the disk helps and one of the CPU does not: with less CPU time the backup still keeps the disk from the site, which points to the disk"}
 	case yielded && !yielding:
 		return []string{"a limit of the CPU helps, and neither one of the disk nor yielding the CPU does: it may be what the backup does with its time, such as memory or locks that it takes"}
 	default:
-		return []string{"a limit of the CPU helps and one of the disk does not: the backup does harm even when it hardly uses the disk, so that it is hardly the disk"}
+		return []string{"a limit of the CPU helps and one of the disk does not: the backup does harm even when it hardly uses the disk, which speaks against the disk"}
 	}
 }
 

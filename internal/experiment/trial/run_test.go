@@ -43,11 +43,12 @@ func options(t *testing.T, web string, command ...string) Options {
 	}
 }
 
-// slowed is a site that takes so long while a file is there.
+// slowed is a site that takes so long while a file is there. Without it, it takes
+// long enough for a busy host's delays not to matter.
 func slowed(t *testing.T, file string, by time.Duration) string {
 	t.Helper()
 	site := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		takes := time.Millisecond
+		takes := 50 * time.Millisecond
 		if _, err := os.Stat(file); err == nil {
 			takes = by
 		}
@@ -279,7 +280,7 @@ func TestWhatIsChosenIsConfirmed(t *testing.T) {
 	dir := t.TempDir()
 	tool, harms := filepath.Join(dir, "gzip"), filepath.Join(dir, "harms")
 	require.NoError(t, os.WriteFile(tool, []byte("#!/bin/sh\nfor a; do [ $a = --help ] && exec echo none; [ $a = -1 ] && exec sleep 100; done\ntouch "+harms+"; exec sleep 100\n"), 0o700))
-	o := options(t, slowed(t, harms, 100*time.Millisecond), tool, "file")
+	o := options(t, slowed(t, harms, 500*time.Millisecond), tool, "file")
 	o.Skip, o.Confirm, o.Cleanup = all, 1, "rm -f "+harms
 	var said []string
 	o.Say = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
