@@ -1,15 +1,20 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os/signal"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/otel-culprit/culprit/internal/catalog/files"
 	"github.com/otel-culprit/culprit/internal/experiment"
@@ -33,13 +38,16 @@ func newExperiment(s streams) *cobra.Command {
 			"It runs your backup many times, and ends it in the middle of its work: use a repository for tests.\n" +
 			"The backup must start anew each time: --prepare runs a command before each block, --cleanup after\n" +
 			"it. Name the directories that it reads with --data, or they are in memory after the first block.\n\n" +
-			"It stops at once, and undoes what it did, when the p95 of the last five seconds passes --abort-above.\n" +
-			"Its progress goes to standard error. The exit status is 0 if it was played to its end.",
+			"After the repeats it plays the recommended remedy --confirm times more, beside no backup and the\n" +
+			"backup as it is, so that luck shows.\n\n" +
+			"It stops at once, and undoes what it did, when the p95 of the last five seconds passes --abort-above,\n" +
+			"or at Ctrl-C, and reports what it has. Its progress goes to standard error. The exit status is 0 if it\n" +
+			"was played to its end.",
 		Example: "  culprit experiment --web http://127.0.0.1:8080/ --path / --path /cart --data /srv/shop \\\n" +
 			"      -o experiment.html -- restic -r /tmp/test-repo backup /srv/shop",
 		Args: func(cmd *cobra.Command, args []string) error {
-			if cmd.ArgsLenAtDash() != 0 || len(args) == 0 {
-				return errors.New("the backup's command must follow --, and nothing else may stand before that")
+			if err := behindDashes(cmd, args); err != nil {
+				return err
 			}
 			if o.Web == "" {
 				return errors.New("--web must name the site, such as http://127.0.0.1:8080/")
@@ -64,6 +72,7 @@ func newExperiment(s streams) *cobra.Command {
 				return err
 			}
 			o.Say = func(format string, args ...any) { _, _ = fmt.Fprintf(s.err, format+"\n", args...) }
+			defer context.AfterFunc(cmd.Context(), func() { onInterrupt(s) })()
 			report, err := trial.Run(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -72,6 +81,7 @@ func newExperiment(s streams) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
+	flags.SetInterspersed(false) // what follows the backup's name is its own, even if the -- was forgotten
 	flags.StringVar(&o.Web, "web", "", "URL of the site; it must be on the loopback interface")
 	flags.StringVar(&o.Owned, "i-own-this", "", "host of --web, if it is not on the loopback interface but a test server of your own")
 	flags.StringArrayVar(&o.Paths, "path", nil, "page to ask for, such as /cart; may be repeated (default: that of --web)")
@@ -79,7 +89,8 @@ func newExperiment(s streams) *cobra.Command {
 	flags.StringArrayVar(&o.Data, "data", nil, "directory that the backup reads; may be repeated; without it no limits of the disk are tried")
 	flags.StringVar(&o.Prepare, "prepare", "", "command for a shell, before each block")
 	flags.StringVar(&o.Cleanup, "cleanup", "", "command for a shell, after each block")
-	flags.IntVar(&o.Repeats, "repeats", 3, "how often each is tried; more make the intervals smaller")
+	flags.IntVar(&o.Repeats, "repeats", 3, "how often each is tried; from 6 on what is told is sure")
+	flags.IntVar(&o.Confirm, "confirm", 3, "how often the recommended remedy is tried again, as long as --limit-time allows; 0 for not")
 	flags.DurationVar(&o.Block, "block", 15*time.Second, "how long each is tried, unless the backup ends before")
 	flags.DurationVar(&o.Settle, "settle", 3*time.Second, "how long the site must be calm before")
 	flags.DurationVar(&o.LimitTime, "limit-time", 30*time.Minute, "when to end at the latest, with what there is")
@@ -91,12 +102,44 @@ func newExperiment(s streams) *cobra.Command {
 	return cmd
 }
 
+// behindDashes wants the backup's command behind --, and nothing else.
+func behindDashes(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return errors.New("the backup's command must follow --, such as -- restic backup /srv")
+	case cmd.ArgsLenAtDash() == 0:
+		return nil
+	}
+	if i := slices.Index(args, "--"); i >= 0 {
+		return fmt.Errorf("only flags may stand before --, and %s is none", experiment.ShellLine(args[:i]))
+	}
+	line := []string{cmd.CommandPath()}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, v := range values {
+			line = append(line, experiment.ShellLine([]string{"--" + f.Name + "=" + v}))
+		}
+	})
+	return fmt.Errorf("put -- before the backup's command, for what follows is its own:\n  %s -- %s", strings.Join(line, " "), experiment.ShellLine(args))
+}
+
+// onInterrupt tells what happens, and lets a second interrupt end the process.
+func onInterrupt(s streams) {
+	_, _ = fmt.Fprintln(s.err, "culprit: interrupted: what was changed is undone, and what is known is reported; to interrupt again ends it at once,"+
+		" and then 'culprit lab clean' undoes what is left")
+	signal.Reset(syscall.SIGINT, syscall.SIGTERM)
+}
+
 // tellExperiment prints a report.
 func tellExperiment(s streams, report experiment.Report, html string, asJSON bool) error {
 	if html != "" {
 		if err := writeFile(html, func(w io.Writer) error { return picture.Write(w, report) }); err != nil {
 			return fmt.Errorf("write the page: %w", err)
 		}
+		_, _ = fmt.Fprintln(s.err, "culprit: the page is in", html)
 	}
 	var err error
 	if asJSON {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Hypothesis is what the site and the backup contend for.
@@ -26,7 +25,8 @@ type Decision struct {
 	// Remedy is the ID of the arm to take; empty if none restores the site, or
 	// none is needed.
 	Remedy string `json:"remedy,omitempty"`
-	// Sure is true if the whole interval of the remedy restores the site.
+	// Sure is true if the whole range of the remedy restores the site and holds the
+	// true value with 95 %.
 	Sure bool   `json:"sure"`
 	Why  string `json:"why"` // about the remedy
 }
@@ -51,29 +51,46 @@ func Decide(arms []Arm) Decision {
 		return Decision{Hypothesis: Undecided, Reasons: []string{"the baseline or the plain backup was not measured"}, Why: "nothing can be compared"}
 	}
 	harm := plain.OverBaseline.P95
-	told := fmt.Sprintf("with the plain backup p95 is %s times the baseline", told(harm))
+	told := slowed(plain)
 	switch {
 	case harm.High < Restores && harm.Value < harms:
-		return Decision{Hypothesis: None, Reasons: []string{told + ": the backup does not slow the site"}, Why: "no remedy is needed"}
+		d := Decision{Hypothesis: None, Reasons: []string{told + ": the backup does not slow the site"}, Why: "no remedy is needed"}
+		if doubt := harm.doubt(); doubt != "" {
+			d.Reasons = append(d.Reasons, "it is not sure: that is "+doubt)
+		}
+		return d
 	case harm.Low < harms:
 		return Decision{
 			Hypothesis: Undecided, Why: "it is not sure that a remedy is needed",
 			Reasons: []string{told + ", so it is not sure whether the backup slows the site: more repeats, longer blocks, the load of a busy hour or files that are not in memory would tell"},
 		}
 	}
-	var remedies []Arm
-	for _, a := range arms {
-		if a.ID != Baseline && a.ID != Without && a.Blocks > 0 {
-			remedies = append(remedies, a)
-		}
+	d := decided(arms, baseline, plain)
+	best, why := recommend(slices.DeleteFunc(remedies(arms), Arm.Stalled))
+	if why != "" {
+		d.Why = why
+		return d
 	}
-	moving := slices.DeleteFunc(slices.Clone(remedies), Arm.Stalled)
-	d := Decision{Reasons: []string{told}}
-	var because []string
-	d.Hypothesis, because = explain(remedies, baseline, plain)
-	d.Reasons = append(d.Reasons, because...)
-	d.Remedy, d.Sure, d.Why = recommend(moving)
+	d.take(best)
 	return d
+}
+
+// decided is the hypothesis with its reasons.
+func decided(arms []Arm, baseline, plain Arm) Decision {
+	d := Decision{Reasons: []string{slowed(plain)}}
+	var because []string
+	d.Hypothesis, because = explain(remedies(arms), baseline, plain)
+	d.Reasons = append(d.Reasons, because...)
+	return d
+}
+
+// remedies are the arms that were measured with one.
+func remedies(arms []Arm) []Arm {
+	return slices.DeleteFunc(slices.Clone(arms), func(a Arm) bool { return a.ID == Baseline || a.ID == Without || a.Blocks == 0 })
+}
+
+func slowed(plain Arm) string {
+	return fmt.Sprintf("with the plain backup p95 is %s times the baseline", plain.OverBaseline.P95.Told())
 }
 
 func find(arms []Arm, id string) (Arm, bool) {
@@ -89,49 +106,51 @@ func (a Arm) Stalled() bool { return a.Slowdown.Value > still }
 
 // recommend takes, of the remedies that restore the site, the one with which the
 // backup is slowed least; of those alike, the one with the lower p95, else the
-// first. Those whose whole interval restores the site go before others.
-func recommend(remedies []Arm) (id string, sure bool, why string) {
-	var can []Arm
+// first. Those whose whole range restores the site go before others. why is set
+// if there is none.
+func recommend(remedies []Arm) (best Arm, why string) {
+	var can, wholly []Arm
 	for _, a := range remedies {
 		over := a.OverBaseline.P95
+		if over.Value <= Restores {
+			can = append(can, a)
+		}
 		if a.Blocks > 1 && over.Value <= Restores && over.High <= Restores {
-			can, sure = append(can, a), true
+			wholly = append(wholly, a)
 		}
 	}
-	if !sure {
-		for _, a := range remedies {
-			if a.OverBaseline.P95.Value <= Restores {
-				can = append(can, a)
-			}
-		}
+	if len(wholly) > 0 {
+		can = wholly
 	}
 	if len(can) == 0 {
-		best := ""
+		why = fmt.Sprintf("no remedy that was tried brings p95 back to %g times the baseline", Restores)
 		if len(remedies) > 0 {
-			a := slices.MinFunc(remedies, func(a, b Arm) int { return cmp.Compare(a.OverBaseline.P95.Value, b.OverBaseline.P95.Value) })
-			best = fmt.Sprintf("; what comes closest is %s, with %s times", a.ID, told(a.OverBaseline.P95))
+			a := slices.MinFunc(remedies, byP95)
+			why += fmt.Sprintf("; what comes closest is %q, with %s times", a.Label(), a.OverBaseline.P95.Told())
 		}
-		return "", false, fmt.Sprintf("no remedy that was tried brings p95 back to %g times the baseline%s", Restores, best)
+		return Arm{}, why
 	}
 	least := slices.MinFunc(can, bySlowdown).Slowdown.Value
 	can = slices.DeleteFunc(can, func(a Arm) bool { return a.Slowdown.Value > least*alike })
-	best := slices.MinFunc(can, func(a, b Arm) int {
-		return cmp.Compare(a.OverBaseline.P95.Value, b.OverBaseline.P95.Value)
-	})
-	why = fmt.Sprintf("p95 is %s times the baseline with it, and the backup takes %s times as long as the plain one (by %s)",
-		told(best.OverBaseline.P95), told(best.Slowdown), best.SlowdownBy)
-	if !sure {
-		why += fmt.Sprintf("; it is not sure that p95 stays below %g times the baseline, so more repeats should confirm it", Restores)
-	}
-	return best.ID, sure, why
+	return slices.MinFunc(can, byP95), ""
 }
+
+// take makes an arm the remedy, and says how sure it is.
+func (d *Decision) take(a Arm) {
+	over := a.OverBaseline.P95
+	d.Remedy, d.Sure = a.ID, over.surely(Restores)
+	d.Why = fmt.Sprintf("p95 is %s times the baseline with it, and the backup takes %s times as long as the plain one (by %s)",
+		over.Told(), a.Slowdown.Told(), a.SlowdownBy)
+	if over.High > Restores {
+		d.Why += fmt.Sprintf(". It is not sure that p95 stays below %g times the baseline: more repeats or longer blocks would tell", Restores)
+	} else if doubt := over.doubt(); doubt != "" {
+		d.Why += ". It is not sure: that is " + doubt
+	}
+}
+
+func byP95(a, b Arm) int { return cmp.Compare(a.OverBaseline.P95.Value, b.OverBaseline.P95.Value) }
 
 func bySlowdown(a, b Arm) int { return cmp.Compare(a.Slowdown.Value, b.Slowdown.Value) }
-
-// told is "2.1 (1.9 to 2.6)".
-func told(i Interval) string {
-	return fmt.Sprintf("%s (%s to %s)", Figure(i.Value), Figure(i.Low), Figure(i.High))
-}
 
 // Figure has about three digits.
 func Figure(v float64) string {
@@ -144,5 +163,3 @@ func Figure(v float64) string {
 		return fmt.Sprintf("%.2f", v)
 	}
 }
-
-func join(ids []string) string { return strings.Join(ids, ", ") }

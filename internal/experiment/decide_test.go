@@ -8,7 +8,10 @@ import (
 )
 
 // ratio is an interval around a value.
-func ratio(v float64) Interval { return Interval{v, v * 0.9, v * 1.1} }
+func ratio(v float64) Interval { return around(v, v*0.9, v*1.1) }
+
+// around is an interval of enough repeats.
+func around(v, low, high float64) Interval { return Interval{v, low, high, Coverage(6), 6} }
 
 // arm has a p95 so many times the baseline's, beside a plain backup with 10
 // times.
@@ -90,17 +93,50 @@ func TestHypothesis(t *testing.T) {
 	}
 }
 
+func TestWhatLimitsTellTogetherIsTold(t *testing.T) {
+	tests := []struct {
+		name     string
+		remedies []Arm
+		want     string // empty for nothing
+	}{
+		{"the disk's alone", []Arm{ioHelps, cpuFails}, "which points to the disk"},
+		{"the CPU's alone", []Arm{ioFails, cpuHelps}, "which speaks against the disk"},
+		{"both", []Arm{ioHelps, cpuHelps}, "they do not tell the one from the other"},
+		{"the disk's, but yielding the CPU helps", []Arm{niceHelps, ioHelps, cpuFails}, "what yields tells more"},
+		{"the CPU's, but yielding it does not help", []Arm{niceFails, ioFails, cpuHelps}, "such as memory or locks"},
+		{"neither", []Arm{ioFails, cpuFails}, ""},
+		{"one was not tried", []Arm{ioHelps}, ""},
+	}
+	for _, tt := range tests {
+		all := strings.Join(Decide(world(silent, silent, tt.remedies...)).Reasons, "\n")
+		if tt.want == "" {
+			require.NotContains(t, all, "a limit of the", tt.name)
+			continue
+		}
+		require.Contains(t, all, tt.want, tt.name)
+	}
+}
+
+func TestLabels(t *testing.T) {
+	for id, want := range map[string]string{
+		Baseline: "no backup", Without: "as it is", "cpu_weight": "least CPU weight", "cpu_limit_4": "1/4 of its CPU time",
+		"io_limit_16": "1/16 of its disk rate", "bandwidth_64": "1/64 of its bandwidth", "bandwidth": "limited bandwidth", "prayer": "prayer", "a_4": "a_4",
+	} {
+		require.Equal(t, want, Label(id))
+	}
+}
+
 func TestWithoutHarmNothingIsDecided(t *testing.T) {
 	tests := []struct {
 		name string
 		harm Interval
 		want Hypothesis
 	}{
-		{"no harm", Interval{1.05, 0.9, 1.3}, None},
-		{"faster", Interval{0.7, 0.5, 0.9}, None},
-		{"no harm on the whole, but in a block", Interval{1.1, 0.9, 4}, Undecided},
-		{"harm on the whole, but not in a block", Interval{3, 1.1, 4}, Undecided},
-		{"harm", Interval{1.4, 1.2, 2}, ByCPU},
+		{"no harm", around(1.05, 0.9, 1.3), None},
+		{"faster", around(0.7, 0.5, 0.9), None},
+		{"no harm on the whole, but in a block", around(1.1, 0.9, 4), Undecided},
+		{"harm on the whole, but not in a block", around(3, 1.1, 4), Undecided},
+		{"harm", around(1.4, 1.2, 2), ByCPU},
 	}
 	for _, tt := range tests {
 		arms := world(silent, silent, arm("nice", CPU, true, 1.01))
@@ -116,7 +152,8 @@ func TestRemedyToTake(t *testing.T) {
 		return Arm{ID: id, Class: CPU, Yields: true, Blocks: 3, SlowdownBy: "bytes", OverBaseline: Effects{P95: over}, OverPlain: Effects{P95: ratio(0.1)}, Slowdown: ratio(slowdown)}
 	}
 	once := slow("once", ratio(1), 1)
-	once.Blocks = 1
+	once.Blocks, once.OverBaseline.P95 = 1, interval([]float64{1})
+	thrice := slow("thrice", interval([]float64{1, 1.1, 1.2}), 1)
 	tests := []struct {
 		name     string
 		remedies []Arm
@@ -126,9 +163,10 @@ func TestRemedyToTake(t *testing.T) {
 		{"the least slowdown of those that restore", []Arm{slow("a", ratio(1), 4), slow("b", ratio(1.3), 2), slow("c", ratio(5), 1)}, "b", true},
 		{"of those alike the lower p95", []Arm{slow("a", ratio(1.3), 2), slow("b", ratio(1.1), 2.05)}, "b", true},
 		{"of a tie the first", []Arm{slow("a", ratio(1.2), 2), slow("b", ratio(1.2), 2)}, "a", true},
-		{"the whole interval counts", []Arm{slow("a", Interval{1.2, 1, 3}, 1), slow("b", ratio(1.2), 3)}, "b", true},
-		{"unsure if none is sure", []Arm{slow("a", Interval{1.2, 1, 3}, 2), slow("b", Interval{1.4, 1, 2}, 1)}, "b", false},
+		{"the whole interval counts", []Arm{slow("a", around(1.2, 1, 3), 1), slow("b", ratio(1.2), 3)}, "b", true},
+		{"unsure if none is sure", []Arm{slow("a", around(1.2, 1, 3), 2), slow("b", around(1.4, 1, 2), 1)}, "b", false},
 		{"one block is not sure", []Arm{once}, "once", false},
+		{"three repeats are not sure", []Arm{thrice}, "thrice", false},
 		{"one that stops the backup is none", []Arm{slow("a", ratio(1), 1000), slow("b", ratio(1.3), 20)}, "b", true},
 		{"none restores", []Arm{slow("a", ratio(2), 1), slow("b", ratio(3), 1)}, "", false},
 		{"none was tried", nil, "", false},
@@ -142,7 +180,7 @@ func TestRemedyToTake(t *testing.T) {
 				require.Contains(t, d.Why, "no remedy that was tried brings p95 back to 1.5 times the baseline")
 			}
 			if tt.name == "none restores" {
-				require.True(t, strings.HasSuffix(d.Why, "what comes closest is a, with 2.00 (1.80 to 2.20) times"), d.Why)
+				require.True(t, strings.HasSuffix(d.Why, "what comes closest is \"a\", with 2.00 (1.80 to 2.20) times"), d.Why)
 			}
 		})
 	}

@@ -1,6 +1,9 @@
 package experiment
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // IDs of the blocks that have no remedy.
 const (
@@ -20,13 +23,27 @@ func Order(remedies []string, repeats int, intn func(n int) int) [][]string {
 		if i == 0 {
 			free = arms[2:]
 		}
-		for j := len(free) - 1; j > 0; j-- {
-			k := intn(j + 1)
-			free[j], free[k] = free[k], free[j]
-		}
+		shuffle(free, intn)
 		order[i] = arms
 	}
 	return order
+}
+
+// Rounds is the order of rounds in which the same arms are played, shuffled.
+func Rounds(arms []string, rounds int, intn func(n int) int) [][]string {
+	order := make([][]string, rounds)
+	for i := range order {
+		order[i] = slices.Clone(arms)
+		shuffle(order[i], intn)
+	}
+	return order
+}
+
+func shuffle(arms []string, intn func(n int) int) {
+	for i := len(arms) - 1; i > 0; i-- {
+		j := intn(i + 1)
+		arms[i], arms[j] = arms[j], arms[i]
+	}
 }
 
 // Times says how long the parts of an experiment last.
@@ -38,9 +55,9 @@ type Times struct {
 	Command time.Duration // at most, for what prepares a block or cleans up after it; zero if there is neither
 }
 
-// Expected is how long so many arms last if the site is calm at once, and at
+// Expected is how long so many blocks last if the site is calm at once, and at
 // most.
-func (t Times) Expected(arms, repeats int) (usual, most time.Duration) {
-	blocks := time.Duration(arms * repeats)
-	return blocks * (t.Settle + t.Block), blocks * (t.Calm + t.Block + t.Stop + 2*t.Command)
+func (t Times) Expected(blocks int) (usual, most time.Duration) {
+	n := time.Duration(blocks)
+	return n * (t.Settle + t.Block), n * (t.Calm + t.Block + t.Stop + 2*t.Command)
 }

@@ -6,7 +6,11 @@
 // no backup (the baseline), with the backup as it is (plain), or with the backup
 // and one remedy. All of these are played once in each repeat, in random order,
 // so that what drifts does not count for or against one of them. Figures are
-// compared within a repeat; intervals come from drawing repeats again and again
-// with replacement, so that a block counts as one observation, however many
-// requests it had.
+// compared within a repeat, and a block counts as one observation, however many
+// requests it had: an interval is a range of the repeats, with the probability
+// that it holds the true median.
+//
+// The remedy to take is chosen by these repeats. Then it is played some rounds
+// more, beside the baseline and the plain backup alone, so that what was chosen
+// by luck shows.
 package experiment

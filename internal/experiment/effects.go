@@ -5,14 +5,6 @@ import (
 	"slices"
 )
 
-// Interval is an estimate with the range that holds it in 95 of 100 cases, as far
-// as the repeats can tell.
-type Interval struct {
-	Value float64 `json:"value"`
-	Low   float64 `json:"low"`
-	High  float64 `json:"high"`
-}
-
 // Effects are the ratios of one arm to another, for each quantile.
 type Effects struct {
 	P50 Interval `json:"p50"`
@@ -20,14 +12,20 @@ type Effects struct {
 	P99 Interval `json:"p99"`
 }
 
+// Recipe is what a person types in a shell.
+type Recipe struct {
+	Command string `json:"command,omitempty"` // to run the backup so
+	Undo    string `json:"undo,omitempty"`    // to undo what stays after it; empty if nothing does
+}
+
 // Arm is one arm over all of its blocks.
 type Arm struct {
-	ID      string `json:"id"`
-	Title   string `json:"title"`
-	Class   Class  `json:"class,omitempty"`
-	Yields  bool   `json:"yields,omitempty"`
-	Command string `json:"command,omitempty"` // what to type, for a shell
-	Blocks  int    `json:"blocks"`
+	ID     string `json:"id"`
+	Title  string `json:"title"`
+	Class  Class  `json:"class,omitempty"`
+	Yields bool   `json:"yields,omitempty"`
+	Recipe
+	Blocks int `json:"blocks"`
 	Quantiles
 	OverBaseline Effects `json:"over_baseline"`
 	OverPlain    Effects `json:"over_plain"`
@@ -37,12 +35,9 @@ type Arm struct {
 	Signals    Signals  `json:"signals"`
 }
 
-// resamples is how many times repeats are drawn for an interval.
-const resamples = 2000
-
 // Estimate sums up an arm's blocks beside those of the baseline and of the plain
-// backup. intn gives a random number from 0 to below n.
-func Estimate(id string, blocks []Block, intn func(n int) int) Arm {
+// backup.
+func Estimate(id string, blocks []Block) Arm {
 	own := of(blocks, id)
 	a := Arm{ID: id, Blocks: len(own), Signals: medianSignals(own)}
 	p50, p95, p99 := func(b Block) float64 { return b.P50 }, func(b Block) float64 { return b.P95 }, func(b Block) float64 { return b.P99 }
@@ -52,14 +47,14 @@ func Estimate(id string, blocks []Block, intn func(n int) int) Arm {
 		into *Effects
 	}{{Baseline, &a.OverBaseline}, {Without, &a.OverPlain}} {
 		others := of(blocks, over.arm)
-		over.into.P50 = interval(ratios(own, others, p50), intn)
-		over.into.P95 = interval(ratios(own, others, p95), intn)
-		over.into.P99 = interval(ratios(own, others, p99), intn)
+		over.into.P50 = interval(ratios(own, others, p50))
+		over.into.P95 = interval(ratios(own, others, p95))
+		over.into.P99 = interval(ratios(own, others, p99))
 	}
 	if id != Baseline {
 		var pace func(Block) float64
 		pace, a.SlowdownBy = paceOf(append(of(blocks, Without), own...))
-		a.Slowdown = interval(ratios(own, of(blocks, Without), pace), intn)
+		a.Slowdown = interval(ratios(own, of(blocks, Without), pace))
 	}
 	return a
 }
@@ -113,23 +108,6 @@ func ratios(own, others []Block, figure func(Block) float64) []float64 {
 
 // most is the largest ratio that is told: JSON knows no infinity.
 const most = 1e6
-
-// interval is the median with a range from drawing the values again and again.
-func interval(values []float64, intn func(n int) int) Interval {
-	if len(values) == 0 {
-		return Interval{}
-	}
-	drawn := make([]float64, len(values))
-	medians := make([]float64, resamples)
-	for i := range medians {
-		for j := range drawn {
-			drawn[j] = values[intn(len(values))]
-		}
-		medians[i] = middle(drawn)
-	}
-	slices.Sort(medians)
-	return Interval{Value: middle(slices.Clone(values)), Low: Quantile(medians, 0.025), High: Quantile(medians, 0.975)}
-}
 
 func median(blocks []Block, figure func(Block) float64) float64 {
 	values := make([]float64, 0, len(blocks))

@@ -44,7 +44,7 @@ func TestOrderIsAShuffleWithinRepeats(t *testing.T) {
 }
 
 func TestExpected(t *testing.T) {
-	usual, most := Times{Block: 15 * time.Second, Settle: 3 * time.Second, Calm: 33 * time.Second, Stop: 10 * time.Second, Command: time.Minute}.Expected(5, 3)
+	usual, most := Times{Block: 15 * time.Second, Settle: 3 * time.Second, Calm: 33 * time.Second, Stop: 10 * time.Second, Command: time.Minute}.Expected(15)
 	require.Equal(t, 15*18*time.Second, usual)
 	require.Equal(t, 15*(33+15+10+120)*time.Second, most)
 }
@@ -70,7 +70,7 @@ func TestEffectsArePairedWithinRepeats(t *testing.T) {
 			block("nice", repeat, 20*scale, Work{Seconds: 10, Bytes: 1e6, CPU: 2}))
 		scale *= 10
 	}
-	a := Estimate("nice", blocks, draw())
+	a := Estimate("nice", blocks)
 	require.InDeltaSlice(t, []float64{2, 2, 2}, []float64{a.OverBaseline.P95.Value, a.OverBaseline.P95.Low, a.OverBaseline.P95.High}, 1e-9)
 	require.InDelta(t, 0.25, a.OverPlain.P99.High, 1e-9)
 	require.InDelta(t, 4, a.Slowdown.Value, 1e-9)
@@ -92,32 +92,10 @@ func TestSlowdownIsJudgedByWhatCanBeCompared(t *testing.T) {
 		{"it does nothing any more", Work{Seconds: 10, Bytes: 1e9}, Work{Seconds: 10}, most, "bytes"},
 	}
 	for _, tt := range tests {
-		a := Estimate("x", []Block{block(Without, 0, 1, tt.plain), block("x", 0, 1, tt.with)}, draw())
+		a := Estimate("x", []Block{block(Without, 0, 1, tt.plain), block("x", 0, 1, tt.with)})
 		require.InDelta(t, tt.want, a.Slowdown.Value, 1e-9, tt.name)
 		require.Equal(t, tt.by, a.SlowdownBy, tt.name)
 	}
-}
-
-func TestIntervalsHoldTheTruthAboutAsOftenAsTheySay(t *testing.T) {
-	random := rand.New(rand.NewPCG(5, 6))
-	const cases = 200
-	held := 0
-	for range cases {
-		values := make([]float64, 20)
-		for i := range values {
-			values[i] = 3 * math.Exp(0.3*random.NormFloat64())
-		}
-		i := interval(values, random.IntN)
-		require.LessOrEqual(t, i.Low, i.Value)
-		require.LessOrEqual(t, i.Value, i.High)
-		if i.Low <= 3 && 3 <= i.High {
-			held++
-		}
-	}
-	require.InDelta(t, 0.95, float64(held)/cases, 0.05)
-	require.Equal(t, Interval{}, interval(nil, random.IntN))
-	three := interval([]float64{1, 2, 9}, random.IntN)
-	require.Equal(t, Interval{2, 1, 9}, three, "with three repeats the interval is all there is")
 }
 
 func TestUse(t *testing.T) {
@@ -133,10 +111,10 @@ func TestUse(t *testing.T) {
 // cpuReport is a whole experiment.
 func cpuReport() Report {
 	r := Report{
-		Web: "http://127.0.0.1:8080/", Command: []string{"restic", "backup", "/srv/my shop"}, Rate: 20, Seed: 7, State: Done,
+		Web: "http://127.0.0.1:8080/", Command: []string{"restic", "backup", "/srv/my shop"}, Rate: 20, Seed: 7, Repeats: 6, State: Done,
 		Missing: []Missing{{"ionice", "disk only when nobody else wants it (ionice)", "only the scheduler bfq heeds it, and vda, which is below ., has none"}},
 	}
-	for repeat := range 3 {
+	for repeat := range 6 {
 		drift := 1 + 0.05*float64(repeat)
 		for i, arm := range []struct {
 			id    string
@@ -156,7 +134,7 @@ func cpuReport() Report {
 		{ID: "io_limit_4", Title: "1/4 of its disk rate, in its own control group", Class: Disk},
 		{ID: "cpu_weight", Title: "never measured", Class: CPU},
 	}
-	return r.Sum(remedies, map[string]string{"autogroup": "sh -c '...' sh restic backup '/srv/my shop'"}, draw())
+	return r.Sum(remedies, map[string]Recipe{"autogroup": {Command: "sh -c '...' sh restic backup '/srv/my shop'", Undo: "echo 0 > /proc/self/autogroup"}})
 }
 
 func TestText(t *testing.T) {
@@ -180,7 +158,7 @@ func TestReportIsJSON(t *testing.T) {
 	require.Equal(t, "autogroup", back.Decision.Remedy)
 	require.True(t, back.Decision.Sure)
 	require.Len(t, back.Arms, 4, "what was not measured is no arm")
-	require.Len(t, back.Blocks, 12)
+	require.Len(t, back.Blocks, 24)
 }
 
 func TestWhatIsNotCompleteIsNotSure(t *testing.T) {
@@ -188,13 +166,13 @@ func TestWhatIsNotCompleteIsNotSure(t *testing.T) {
 	r.State, r.Stopped = OutOfTime, "its time was over"
 	r.Blocks = slices.Clone(r.Blocks)
 	r.Blocks[0].Requests, r.Blocks[1].Failed = 10, 50
-	r = r.Sum([]Remedy{{ID: "autogroup", Class: CPU, Yields: true}}, nil, draw())
+	r = r.Sum([]Remedy{{ID: "autogroup", Class: CPU, Yields: true}}, nil)
 	require.False(t, r.Decision.Sure)
 	require.Contains(t, r.Decision.Reasons[len(r.Decision.Reasons)-1], "not complete: its time was over")
 	require.Len(t, r.Notes, 2)
-	require.Contains(t, r.Notes[0], "1 of 12 blocks had fewer than 40 requests")
-	require.Contains(t, r.Notes[1], "in 1 of 12 blocks more than one request in twenty failed")
-	none := Report{State: Aborted, Stopped: "too slow"}.Sum(nil, nil, draw())
+	require.Contains(t, r.Notes[0], "1 of 24 blocks had fewer than 40 requests")
+	require.Contains(t, r.Notes[1], "in 1 of 24 blocks more than one request in twenty failed")
+	none := Report{State: Aborted, Stopped: "too slow"}.Sum(nil, nil)
 	require.Equal(t, Undecided, none.Decision.Hypothesis)
 	_, err := json.Marshal(none)
 	require.NoError(t, err)

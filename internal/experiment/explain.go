@@ -19,7 +19,7 @@ func explain(remedies []Arm, baseline, plain Arm) (Hypothesis, []string) {
 		return Undecided, []string{"no remedy was measured"}
 	}
 	by := outcomes(remedies, plain)
-	reasons := by.sentences()
+	reasons := append(by.sentences(), by.contrast()...)
 	if yes := by.yielding(true); len(yes) == 1 {
 		return Hypothesis(yes[0]), append(reasons, fmt.Sprintf("what helps makes the backup yield the %s and leaves it the rest", yes[0].word()))
 	}
@@ -45,6 +45,8 @@ func explain(remedies []Arm, baseline, plain Arm) (Hypothesis, []string) {
 		return Hypothesis(seen[0]), reasons
 	case len(seen) == 0 && len(unseen) == 1:
 		return Hypothesis(unseen[0]), reasons
+	case len(possible) == 1:
+		return Undecided, append(reasons, fmt.Sprintf("less of the %s helps, yet the host's figures do not show that it runs short: the backup may do harm by something else that it does more slowly then", possible[0].word()))
 	default:
 		return Undecided, append(reasons, "several limits help, and the host's figures do not tell them apart")
 	}
@@ -100,15 +102,36 @@ func (o outcome) yielding(helped bool) []Class {
 func (o outcome) sentences() []string {
 	var list []string
 	if len(o.helped) > 0 {
-		list = append(list, "what takes away at least half of the rise: "+join(o.helped))
+		list = append(list, "what takes away at least half of the rise: "+labelled(o.helped))
 	}
 	if len(o.failed) > 0 {
-		list = append(list, "what does not: "+join(o.failed))
+		list = append(list, "what does not: "+labelled(o.failed))
 	}
 	if len(o.stalled) > 0 {
-		list = append(list, "what tells nothing, for the backup hardly moved with it: "+join(o.stalled))
+		list = append(list, "what tells nothing, for the backup hardly moved with it: "+labelled(o.stalled))
 	}
 	return list
+}
+
+// contrast says what the limits of the disk and of the CPU tell together.
+func (o outcome) contrast() []string {
+	disk, triedDisk := o.limits[Disk]
+	cpu, triedCPU := o.limits[CPU]
+	yielding, yielded := o.yields[CPU]
+	switch {
+	case !triedDisk || !triedCPU || (!disk && !cpu):
+		return nil
+	case disk && cpu:
+		return []string{"a limit of the disk helps, and one of the CPU does, too: each makes the backup slower in all it does, so they do not tell the one from the other; what yields, or the host's own figures, must"}
+	case disk && yielding:
+		return []string{"a limit of the disk helps and one of the CPU does not, but yielding the CPU helps: a backup that waits for the disk takes less CPU time, and a limit of the CPU leaves it bursts; what yields tells more"}
+	case disk:
+		return []string{"a limit of the disk helps and one of the CPU does not: with less CPU time the backup still keeps the disk from the site, which points to the disk"}
+	case yielded && !yielding:
+		return []string{"a limit of the CPU helps, and neither one of the disk nor yielding the CPU does: it may be what the backup does with its time, such as memory or locks that it takes"}
+	default:
+		return []string{"a limit of the CPU helps and one of the disk does not: the backup does harm even when it hardly uses the disk, which speaks against the disk"}
+	}
 }
 
 // word is what a sentence calls what the class is about.

@@ -43,6 +43,37 @@ func (l Limits) properties(device string) []string {
 	return list
 }
 
+// Undo is what a person would type to undo what stays of the command: processes
+// of a backup that still runs leave the group, and it is removed. What systemd
+// makes ends by itself.
+func (l Limits) Undo(way Way) string {
+	if way == Systemd {
+		return ""
+	}
+	var list []string
+	for _, above := range l.above(way) {
+		group := above + "/culprit-backup"
+		list = append(list, fmt.Sprintf("for p in $(cat %s/cgroup.procs); do echo $p > %s/cgroup.procs; done; rmdir %s", group, above, group))
+	}
+	return strings.Join(list, "; ")
+}
+
+// above lists the directories below which groups are made.
+func (l Limits) above(way Way) []string {
+	const top = "/sys/fs/cgroup"
+	if way != Version1 {
+		return []string{top}
+	}
+	var list []string
+	if l.CPUWeight > 0 || l.CPUCores > 0 {
+		list = append(list, top+"/cpu")
+	}
+	if l.ReadBPS > 0 || l.WriteBPS > 0 {
+		list = append(list, top+"/blkio")
+	}
+	return list
+}
+
 // period is the kernel's usual one for quotas, in microseconds.
 const period = 100_000
 

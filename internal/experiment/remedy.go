@@ -28,6 +28,8 @@ type Remedy struct {
 	Yields bool `json:"yields"`
 	// Prefix stands before the command.
 	Prefix []string `json:"-"`
+	// Undo is what a person types after it, if something stays.
+	Undo string `json:"-"`
 	// setting changes the tool's options, if it is not nil, once Plain is known.
 	setting func(Plain) (setting, string)
 	// Group asks for a control group of its own, once Plain is known.
@@ -146,7 +148,7 @@ func priorities(h Host) []possible {
 	nice := possible{Remedy{ID: "nice", Title: "lowest priority (nice)", Class: CPU, Yields: true, Prefix: []string{"nice", "-n", "19"}}, h.NoNice}
 	session := possible{Remedy{
 		ID: "autogroup", Title: "lowest priority of its session (autogroup)", Class: CPU, Yields: true,
-		Prefix: []string{"sh", "-c", setsAutogroup, "sh"},
+		Prefix: []string{"sh", "-c", setsAutogroup, "sh"}, Undo: "echo 0 > /proc/self/autogroup",
 	}, h.Ungrouped}
 	if h.Autogrouped {
 		nice.why = "the scheduler groups tasks by session here (sched_autogroup_enabled=1), so nice alone does nothing for others: the session's own value is set instead"

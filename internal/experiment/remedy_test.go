@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -221,6 +222,10 @@ func TestWhatAPersonTypes(t *testing.T) {
 		limits.Typed(experiment.Version1, "8:0", argv))
 	require.Equal(t, `(echo +cpu > /sys/fs/cgroup/cgroup.subtree_control && mkdir -p /sys/fs/cgroup/culprit-backup && echo '1' > /sys/fs/cgroup/culprit-backup/cpu.weight && echo 0 > /sys/fs/cgroup/culprit-backup/cgroup.procs && exec tar)`,
 		experiment.Limits{CPUWeight: 1}.Typed(experiment.Version2, "8:0", []string{"tar"}))
+	require.Equal(t, "for p in $(cat /sys/fs/cgroup/cpu/culprit-backup/cgroup.procs); do echo $p > /sys/fs/cgroup/cpu/cgroup.procs; done; rmdir /sys/fs/cgroup/cpu/culprit-backup;"+
+		" for p in $(cat /sys/fs/cgroup/blkio/culprit-backup/cgroup.procs); do echo $p > /sys/fs/cgroup/blkio/cgroup.procs; done; rmdir /sys/fs/cgroup/blkio/culprit-backup", limits.Undo(experiment.Version1))
+	require.Equal(t, "for p in $(cat /sys/fs/cgroup/culprit-backup/cgroup.procs); do echo $p > /sys/fs/cgroup/cgroup.procs; done; rmdir /sys/fs/cgroup/culprit-backup", limits.Undo(experiment.Version2))
+	require.Empty(t, limits.Undo(experiment.Systemd), "it ends with the backup")
 	require.Equal(t, `'it'\''s' ''`, experiment.ShellLine([]string{"it's", ""}))
 }
 
@@ -239,11 +244,22 @@ func TestWhatAPersonTypesWorks(t *testing.T) {
 	if _, err := os.Stat(group); err == nil {
 		t.Skip(group + " is there already")
 	}
-	t.Cleanup(func() { require.NoError(t, unix.Rmdir(group)) })
 	for _, limits := range []experiment.Limits{{CPUWeight: 1}, {CPUCores: 0.5}} {
 		out, err := exec.Command("sh", "-c", limits.Typed(way, "", []string{"cat", "/proc/self/cgroup"})).CombinedOutput()
 		require.NoError(t, err, string(out))
 		require.Contains(t, string(out), "/culprit-backup\n")
+		stays := exec.Command("sh", "-c", limits.Typed(way, "", []string{"sleep", "60"}))
+		stays.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+		require.NoError(t, stays.Start())
+		require.Eventually(t, func() bool {
+			inside, missing := os.ReadFile(group + "/cgroup.procs")
+			return missing == nil && len(inside) > 0
+		}, 10*time.Second, 10*time.Millisecond)
+		out, err = exec.Command("sh", "-c", limits.Undo(way)).CombinedOutput()
+		require.NoError(t, err, string(out))
+		require.NoDirExists(t, group, "while the backup runs, too")
+		require.NoError(t, unix.Kill(-stays.Process.Pid, unix.SIGKILL))
+		require.Error(t, stays.Wait(), "it was killed")
 	}
 }
 

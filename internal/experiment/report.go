@@ -12,9 +12,10 @@ type State string
 
 // The states.
 const (
-	Done      State = "done"
-	Aborted   State = "aborted"     // the site became too slow
-	OutOfTime State = "out_of_time" // its time was over
+	Done        State = "done"
+	Aborted     State = "aborted"     // the site became too slow
+	OutOfTime   State = "out_of_time" // its time was over
+	Interrupted State = "interrupted" // by the user
 )
 
 // Report is all that an experiment came to. It is encoded as JSON as it is.
@@ -24,6 +25,7 @@ type Report struct {
 	Rate     float64   `json:"rate"` // requests per second that were sent
 	Live     bool      `json:"live"` // others sent requests, too
 	Seed     uint64    `json:"seed"`
+	Repeats  int       `json:"repeats"`          // by which the remedy is chosen; later ones confirm it
 	Device   string    `json:"device,omitempty"` // below the backup's data
 	State    State     `json:"state"`
 	Stopped  string    `json:"stopped,omitempty"` // why it is not done
@@ -39,23 +41,39 @@ const few = 40
 
 // Sum fills in what follows from the blocks: the arms that were measured, from
 // the remedies that were tried with what to type for each, and the decision.
-func (r Report) Sum(remedies []Remedy, commands map[string]string, intn func(n int) int) Report {
-	arm := func(id string) Arm { return Estimate(id, r.Blocks, intn) }
-	baseline, plain := arm(Baseline), arm(Without)
-	baseline.Title, plain.Title, plain.Command = "no backup", "the backup as it is", ShellLine(r.Command)
-	r.Arms = []Arm{baseline, plain}
-	for _, remedy := range remedies {
-		a := arm(remedy.ID)
-		if a.Blocks > 0 {
-			a.Title, a.Class, a.Yields, a.Command = remedy.Title, remedy.Class, remedy.Yields, commands[remedy.ID]
-			r.Arms = append(r.Arms, a)
-		}
+func (r Report) Sum(remedies []Remedy, recipes map[string]Recipe) Report {
+	choosing, confirming := until(r.Blocks, r.Repeats)
+	r.Decision = Decide(r.arms(choosing, remedies, recipes))
+	r.Arms = r.arms(r.Blocks, remedies, recipes)
+	if len(of(confirming, r.Decision.Remedy)) > 0 {
+		r.Decision = confirm(r.Decision.Remedy, r.Arms, Estimate(r.Decision.Remedy, confirming))
 	}
-	r.Decision = Decide(r.Arms)
 	if r.State != Done {
 		r.Decision.Sure = false
 		r.Decision.Reasons = append(r.Decision.Reasons, "the experiment is not complete: "+r.Stopped)
 	}
+	r.Notes = append(r.Notes, r.cares()...)
+	return r
+}
+
+// arms sums up those of some blocks.
+func (r Report) arms(blocks []Block, remedies []Remedy, recipes map[string]Recipe) []Arm {
+	baseline, plain := Estimate(Baseline, blocks), Estimate(Without, blocks)
+	baseline.Title, plain.Title, plain.Command = "no backup", "the backup as it is", ShellLine(r.Command)
+	arms := []Arm{baseline, plain}
+	for _, remedy := range remedies {
+		a := Estimate(remedy.ID, blocks)
+		if a.Blocks > 0 {
+			a.Title, a.Class, a.Yields, a.Recipe = remedy.Title, remedy.Class, remedy.Yields, recipes[remedy.ID]
+			arms = append(arms, a)
+		}
+	}
+	return arms
+}
+
+// cares are what makes the figures doubtful.
+func (r Report) cares() []string {
+	var notes []string
 	thin, failed := 0, 0
 	for _, b := range r.Blocks {
 		if b.Requests < few {
@@ -66,15 +84,15 @@ func (r Report) Sum(remedies []Remedy, commands map[string]string, intn func(n i
 		}
 	}
 	if thin > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d of %d blocks had fewer than %d requests, so that their p95 rests on one or two of them: raise --rate or --block", thin, len(r.Blocks), few))
+		notes = append(notes, fmt.Sprintf("%d of %d blocks had fewer than %d requests, so that their p95 rests on one or two of them: raise --rate or --block", thin, len(r.Blocks), few))
 	}
 	if unsteady := spread(of(r.Blocks, Baseline)); unsteady >= restless {
-		r.Notes = append(r.Notes, fmt.Sprintf("without a backup the p95 of one block is %s times that of another: something else troubles the site, and the figures are not good; end it and repeat", Figure(unsteady)))
+		notes = append(notes, fmt.Sprintf("without a backup the p95 of one block is %s times that of another: something else troubles the site, and the figures are not good; end it and repeat", Figure(unsteady)))
 	}
 	if failed > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("in %d of %d blocks more than one request in twenty failed", failed, len(r.Blocks)))
+		notes = append(notes, fmt.Sprintf("in %d of %d blocks more than one request in twenty failed", failed, len(r.Blocks)))
 	}
-	return r
+	return notes
 }
 
 // restless is a spread of the baseline from which on it is told.
@@ -101,11 +119,14 @@ func (r Report) Recommended() (a Arm, ok bool) {
 func (r Report) Text() string {
 	var b strings.Builder
 	b.WriteString(aligned(r.table()))
+	if ranges := r.Ranges(); ranges != "" {
+		fmt.Fprintf(&b, "%s\n", ranges)
+	}
 	if len(r.Missing) > 0 {
 		b.WriteString("\nNot tried:\n")
 	}
 	for _, m := range r.Missing {
-		fmt.Fprintf(&b, "  %s: %s.\n", m.ID, m.Why)
+		fmt.Fprintf(&b, "  %s: %s.\n", Label(m.ID), m.Why)
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "\nCAREFUL  %s.\n", n)
@@ -114,22 +135,29 @@ func (r Report) Text() string {
 	for _, reason := range r.Decision.Reasons {
 		fmt.Fprintf(&b, "  - %s.\n", reason)
 	}
-	fmt.Fprintf(&b, "\nREMEDY  %s\n", r.remedyLine())
-	if a, ok := r.Recommended(); ok {
-		fmt.Fprintf(&b, "  $ %s\n", a.Command)
+	a, ok := r.Recommended()
+	if !ok {
+		fmt.Fprintf(&b, "\nREMEDY  none\n  %s.\n", r.Decision.Why)
+		return b.String()
 	}
+	fmt.Fprintf(&b, "\nREMEDY  %s\n  $ %s\n", a.Title, a.Command)
 	fmt.Fprintf(&b, "  %s.\n", r.Decision.Why)
+	if a.Undo == "" {
+		b.WriteString("  Nothing is to be undone: it holds for this one run.\n")
+	} else {
+		fmt.Fprintf(&b, "  To undo what stays of it, in the same terminal:\n  $ %s\n", a.Undo)
+	}
 	return b.String()
 }
 
 // table is a row for each arm.
 func (r Report) table() [][]string {
-	rows := [][]string{{"", "p50 ms", "p95 ms", "p99 ms", "p95 over baseline", "backup's time"}}
+	rows := [][]string{{"", "p50 ms", "p95 ms", "p99 ms", "p95 over no backup", "backup's time"}}
 	for _, a := range r.Arms {
 		if a.Blocks == 0 {
 			continue
 		}
-		over, slowdown := told(a.OverBaseline.P95), told(a.Slowdown)
+		over, slowdown := a.OverBaseline.P95.Told(), a.Slowdown.Told()
 		switch a.ID {
 		case Baseline:
 			over, slowdown = "1", ""
@@ -140,7 +168,7 @@ func (r Report) table() [][]string {
 				slowdown = "hardly moves"
 			}
 		}
-		rows = append(rows, []string{mark(a, r) + a.ID, Figure(a.P50), Figure(a.P95), Figure(a.P99), over, slowdown})
+		rows = append(rows, []string{mark(a, r) + a.Label(), Figure(a.P50), Figure(a.P95), Figure(a.P99), over, slowdown})
 	}
 	return rows
 }
@@ -162,13 +190,6 @@ func aligned(rows [][]string) string {
 		b.WriteString(strings.TrimRight(strings.Join(padded, "  "), " ") + "\n")
 	}
 	return b.String()
-}
-
-func (r Report) remedyLine() string {
-	if a, ok := r.Recommended(); ok {
-		return a.Title
-	}
-	return "none"
 }
 
 // mark points at the arm to take.

@@ -22,17 +22,19 @@ type tick struct {
 	Label string
 }
 
-// band is a repeat.
+// band is a repeat: where it begins, and how far it reaches.
 type band struct {
 	X, Width float64
 	Label    string
 	Odd      bool
+	repeat   int
 }
 
-// mark is a block: a dot at its p95, with a line from p50 to p99.
+// mark is a block: a dot at its p95, with a line from p50 to p99. At is its place
+// on the other axis.
 type mark struct {
-	X, P50, P95, P99 float64
-	Kind, ID, Title  string
+	At, P50, P95, P99  float64
+	Kind, Label, Title string
 }
 
 const (
@@ -40,7 +42,9 @@ const (
 	plotTop    = 26.0
 	gutter     = 66.0 // for the labels of the value axis
 	column     = 26.0 // of a block
-	narrowest  = 1000.0
+	slanted    = 110.0
+	widest     = 1000.0
+	phone      = 330.0 // width on a narrow screen
 )
 
 // axis places values on a logarithmic scale.
@@ -82,30 +86,83 @@ func newAxis(values []float64, from, to float64) axis {
 	return axis{lo / 1.3, hi * 1.3, from, to}
 }
 
+// drawPlayed is for wide screens: blocks stand side by side.
 func drawPlayed(r experiment.Report) played {
+	y := newAxis(latencies(r), plotTop+plotHeight, plotTop)
+	step := max(column, (widest-gutter)/float64(max(len(r.Blocks), 1)))
+	return played{
+		Left: gutter, Bottom: plotTop + plotHeight, Height: plotTop + plotHeight + slanted,
+		Width: round(gutter + step*float64(len(r.Blocks)) + 40), Ticks: y.ticks(" ms"),
+		Bands: bands(r, gutter, step), Blocks: marks(r, y, func(i int) float64 { return gutter + step*(float64(i)+0.5) }),
+	}
+}
+
+// listPlayed is for narrow screens: blocks stand below one another, with a line
+// for each repeat.
+func listPlayed(r experiment.Report) played {
+	const (
+		left = 138.0
+		line = 22.0
+	)
+	x := newAxis(latencies(r), left, phone-12)
+	at := func(i int) float64 { return plotTop + line*(float64(i+r.Blocks[i].Repeat)+1.5) }
+	p := played{Left: left, Width: phone, Bottom: plotTop, Ticks: apart(x.ticks(" ms"), 44), Blocks: marks(r, x, at), Bands: bands(r, plotTop, line)}
+	for i := range p.Bands {
+		b := &p.Bands[i]
+		b.X, b.Width = b.X+line*float64(i), b.Width+line
+		p.Bottom = b.X + b.Width
+	}
+	p.Height = p.Bottom + 26
+	return p
+}
+
+func latencies(r experiment.Report) []float64 {
 	var values []float64
 	for _, b := range r.Blocks {
 		values = append(values, b.P50, b.P95, b.P99)
 	}
-	y := newAxis(values, plotTop+plotHeight, plotTop)
-	step := max(column, (narrowest-gutter)/float64(max(len(r.Blocks), 1)))
-	p := played{
-		Left: gutter, Bottom: plotTop + plotHeight, Height: plotTop + plotHeight + 92,
-		Width: round(gutter + step*float64(len(r.Blocks)) + 40), Ticks: y.ticks(" ms"),
-	}
+	return values
+}
+
+// marks places the blocks; at is where each stands on the other axis.
+func marks(r experiment.Report, a axis, at func(i int) float64) []mark {
+	list := make([]mark, len(r.Blocks))
 	for i, b := range r.Blocks {
-		x := round(gutter + step*(float64(i)+0.5))
-		p.Blocks = append(p.Blocks, mark{
-			X: x, P50: y.at(b.P50), P95: y.at(b.P95), P99: y.at(b.P99), Kind: kind(b.Arm, r), ID: b.Arm,
-			Title: fmt.Sprintf("%s: p50 %s, p95 %s, p99 %s ms of %d requests", b.Arm, experiment.Figure(b.P50), experiment.Figure(b.P95), experiment.Figure(b.P99), b.Requests),
-		})
-		if n := len(p.Bands); n == 0 || r.Blocks[i-1].Repeat != b.Repeat {
-			p.Bands = append(p.Bands, band{X: round(gutter + step*float64(i)), Label: fmt.Sprintf("repeat %d", b.Repeat+1), Odd: b.Repeat%2 == 1})
+		label := experiment.Label(b.Arm)
+		list[i] = mark{
+			At: round(at(i)), P50: a.at(b.P50), P95: a.at(b.P95), P99: a.at(b.P99), Kind: kind(b.Arm, r), Label: label,
+			Title: fmt.Sprintf("%s: p50 %s, p95 %s, p99 %s ms of %d requests", label, experiment.Figure(b.P50), experiment.Figure(b.P95), experiment.Figure(b.P99), b.Requests),
 		}
-		last := &p.Bands[len(p.Bands)-1]
-		last.Width = round(gutter + step*float64(i+1) - last.X)
 	}
-	return p
+	return list
+}
+
+// bands are the repeats, for blocks that stand so far apart.
+func bands(r experiment.Report, from, step float64) []band {
+	var list []band
+	for i, b := range r.Blocks {
+		if n := len(list); n == 0 || list[n-1].repeat != b.Repeat {
+			label := fmt.Sprintf("repeat %d", b.Repeat+1)
+			if b.Repeat >= r.Repeats {
+				label = fmt.Sprintf("confirms %d", b.Repeat+1-r.Repeats)
+			}
+			list = append(list, band{X: round(from + step*float64(i)), Label: label, Odd: b.Repeat%2 == 1, repeat: b.Repeat})
+		}
+		last := &list[len(list)-1]
+		last.Width = round(from + step*float64(i+1) - last.X)
+	}
+	return list
+}
+
+// apart keeps those ticks that have so much room.
+func apart(ticks []tick, room float64) []tick {
+	var kept []tick
+	for _, t := range ticks {
+		if len(kept) == 0 || math.Abs(t.At-kept[len(kept)-1].At) >= room {
+			kept = append(kept, t)
+		}
+	}
+	return kept
 }
 
 // forest compares the arms: the ratio of p95 to the baseline's, a row for each.
@@ -119,21 +176,26 @@ type forest struct {
 // ratio is one arm with its blocks.
 type ratio struct {
 	Y              float64
-	ID, Kind       string
+	Label, Kind    string
 	Value          float64
 	Low, High      float64
 	Dots           []float64
 	Told, Slowdown string
 }
 
-const (
-	forestWidth = 940.0
-	forestLeft  = 130.0
-	forestRight = 700.0
-	rowHeight   = 34.0
+// layout of a forest: where its values lie, and how high a row is.
+type layout struct {
+	width, left, right float64
+	row, bar           float64 // height of a row, and where the bar lies in it
+	room               float64 // of a tick
+}
+
+var (
+	wide   = layout{width: 940, left: 160, right: 700, row: 34, bar: 17, room: 1}
+	narrow = layout{width: phone, left: 8, right: phone - 12, row: 58, bar: 44, room: 38}
 )
 
-func drawForest(r experiment.Report) forest {
+func drawForest(r experiment.Report, l layout) forest {
 	values := []float64{1, experiment.Restores}
 	for _, a := range r.Arms {
 		values = append(values, a.OverBaseline.P95.Low, a.OverBaseline.P95.High)
@@ -144,16 +206,16 @@ func drawForest(r experiment.Report) forest {
 			baselines[b.Repeat] = b.P95
 		}
 	}
-	x := newAxis(values, forestLeft, forestRight)
-	f := forest{Width: forestWidth, Left: forestLeft, One: x.at(1), Restored: x.at(experiment.Restores), Ticks: x.ticks("×")}
+	x := newAxis(values, l.left, l.right)
+	f := forest{Width: l.width, Left: l.left, One: x.at(1), Restored: x.at(experiment.Restores), Ticks: apart(x.ticks("×"), l.room)}
 	for _, a := range r.Arms {
 		if a.ID == experiment.Baseline || a.Blocks == 0 {
 			continue
 		}
 		over := a.OverBaseline.P95
 		row := ratio{
-			Y: plotTop + rowHeight*(float64(len(f.Rows))+0.5), ID: a.ID, Kind: kind(a.ID, r),
-			Value: x.at(over.Value), Low: x.at(over.Low), High: x.at(over.High), Told: times(over), Slowdown: "as it is",
+			Y: plotTop + l.row*float64(len(f.Rows)) + l.bar, Label: a.Label(), Kind: kind(a.ID, r),
+			Value: x.at(over.Value), Low: x.at(over.Low), High: x.at(over.High), Told: times(over), Slowdown: "1×",
 		}
 		if a.ID != experiment.Without {
 			row.Slowdown = experiment.Figure(a.Slowdown.Value) + "× as long"
@@ -168,7 +230,7 @@ func drawForest(r experiment.Report) forest {
 		}
 		f.Rows = append(f.Rows, row)
 	}
-	f.Bottom = plotTop + rowHeight*float64(len(f.Rows))
+	f.Bottom = plotTop + l.row*float64(len(f.Rows))
 	f.Height = f.Bottom + 34
 	return f
 }
@@ -180,6 +242,8 @@ func round(v float64) float64 { return math.Round(v*10) / 10 }
 func (p played) Right() float64  { return p.Width - 10 }
 func (p played) LabelX() float64 { return p.Left - 8 }
 func (p played) NameY() float64  { return p.Bottom + 16 }
+func (b band) Middle() float64   { return b.X + 15 }
+func (m mark) TextY() float64    { return m.At + 4 }
 func (b band) TextX() float64    { return b.X + 6 }
 func (t tick) TextY() float64    { return t.At + 4 }
 
@@ -188,5 +252,6 @@ func (f forest) Span() float64          { return f.Bottom - plotTop }
 func (f forest) LabelY() float64        { return f.Bottom + 20 }
 func (f forest) NameX() float64         { return f.Left - 12 }
 func (r ratio) TextY() float64          { return r.Y + 4 }
+func (r ratio) Over() float64           { return r.Y - 16 }
 func (r ratio) Above() float64          { return r.Y - 9 }
 func (r ratio) Below() float64          { return r.Y + 9 }

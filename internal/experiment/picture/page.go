@@ -20,14 +20,22 @@ type page struct {
 	Headline string
 	Period   string
 	Remedy   *experiment.Arm // to take
+	Ranges   string
 	Played   played
+	Listed   played // for narrow screens, as Stacked
 	Forest   forest
+	Stacked  forest
 	Rows     []row
+	Missing  []missing
 }
+
+// missing is what was not tried.
+type missing struct{ Label, Title, Why string }
 
 // row is a line of the table.
 type row struct {
 	experiment.Arm
+	Name     string
 	Kind     string // class of its colour
 	P50, P95 string // milliseconds
 	P99      string
@@ -50,14 +58,20 @@ func Write(w io.Writer, r experiment.Report) error {
 		Report:   r,
 		Headline: headline(r),
 		Period:   period(r),
+		Ranges:   r.Ranges(),
 		Played:   drawPlayed(r),
-		Forest:   drawForest(r),
+		Listed:   listPlayed(r),
+		Forest:   drawForest(r, wide),
+		Stacked:  drawForest(r, narrow),
 	}
 	if a, ok := r.Recommended(); ok {
 		p.Remedy = &a
 	}
 	for _, a := range r.Arms {
 		p.Rows = append(p.Rows, newRow(a, r))
+	}
+	for _, m := range r.Missing {
+		p.Missing = append(p.Missing, missing{experiment.Label(m.ID), m.Title, m.Why})
 	}
 	if err := tmpl.Execute(w, p); err != nil {
 		return fmt.Errorf("write the page: %w", err)
@@ -97,7 +111,7 @@ func period(r experiment.Report) string {
 
 func newRow(a experiment.Arm, r experiment.Report) row {
 	out := row{
-		Arm: a, Kind: kind(a.ID, r),
+		Arm: a, Name: a.Label(), Kind: kind(a.ID, r),
 		P50: experiment.Figure(a.P50), P95: experiment.Figure(a.P95), P99: experiment.Figure(a.P99),
 	}
 	if a.ID != experiment.Baseline {

@@ -5,7 +5,6 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +17,7 @@ import (
 
 func report(p95 map[string]float64) experiment.Report {
 	r := experiment.Report{
-		Web: "http://127.0.0.1/", Command: []string{"tar", "<b>evil</b>"}, Rate: 20, State: experiment.Done,
+		Web: "http://127.0.0.1/", Command: []string{"tar", "<b>evil</b>"}, Rate: 20, Repeats: 2, State: experiment.Done,
 		Missing: []experiment.Missing{{ID: "ionice", Title: "idle disk", Why: "no <bfq>"}},
 	}
 	for repeat := range 2 {
@@ -38,7 +37,7 @@ func report(p95 map[string]float64) experiment.Report {
 	return r.Sum([]experiment.Remedy{
 		{ID: "nice", Title: "lowest priority (nice)", Class: experiment.CPU, Yields: true},
 		{ID: "cpu_limit_4", Title: "a quarter", Class: experiment.CPU},
-	}, map[string]string{"nice": "nice -n 19 tar '<b>evil</b>'"}, rand.New(rand.NewPCG(1, 1)).IntN)
+	}, map[string]experiment.Recipe{"nice": {Command: "nice -n 19 tar '<b>evil</b>'"}})
 }
 
 func page(t *testing.T, r experiment.Report) string {
@@ -54,10 +53,12 @@ func TestPageShowsBlocksAndTheRemedy(t *testing.T) {
 	require.Contains(t, html, "nice -n 19 tar &#39;&lt;b&gt;evil&lt;/b&gt;&#39;")
 	require.NotContains(t, html, "<b>evil")
 	require.Contains(t, html, "no &lt;bfq&gt;")
-	require.Equal(t, 8, strings.Count(html, `class="dot"`), "a dot for each block")
-	require.Equal(t, 6, strings.Count(html, `class="ring"`), "and a ring, but for the baseline's")
+	require.Equal(t, 2*8, strings.Count(html, `class="dot"`), "a dot for each block, for wide screens and for narrow ones")
+	require.Equal(t, 2*6, strings.Count(html, `class="ring"`), "and a ring, but for the baseline's")
+	require.Contains(t, html, "the range of 2 repeats, which holds the true value with 50 %")
+	require.Contains(t, html, "Nothing is to be undone")
 	require.Contains(t, html, "repeat 2")
-	require.Contains(t, html, `<tr class="chosen"><th scope="row"><i></i>nice</th>`)
+	require.Contains(t, html, `<tr class="chosen"><th scope="row"><i></i>lowest priority</th>`)
 	for _, outside := range []string{"http://www", "https://", "src=", "href=", "url("} {
 		require.NotContains(t, html, outside, "the page needs no network")
 	}

@@ -18,6 +18,7 @@ const shortest = time.Second
 // block plays one block. What fails with a remedy only is left out.
 func (t *trial) block(ctx context.Context, arm string, repeat int) error {
 	t.load.Forget(time.Now().Add(-max(recent, t.Settle)))
+	began := time.Now()
 	if err := stage.Evict(ctx, t.Data...); err != nil {
 		return fmt.Errorf("--data: %w", err)
 	}
@@ -34,8 +35,13 @@ func (t *trial) block(ctx context.Context, arm string, repeat int) error {
 	if failure != nil {
 		return t.unfit(arm, failure)
 	}
+	t.longest = max(t.longest, time.Since(began))
 	last := t.blocks[len(t.blocks)-1]
-	t.Say("%2d/%d  %-16s p50 %6.1f  p95 %6.1f  p99 %6.1f ms", repeat+1, t.Repeats, arm, last.P50, last.P95, last.P99)
+	repeats := t.Repeats
+	if repeat >= repeats {
+		repeats += t.rounds()
+	}
+	t.Say("%2d/%d  %-22s p50 %6.1f  p95 %6.1f  p99 %6.1f ms", repeat+1, repeats, experiment.Label(arm), last.P50, last.P95, last.P99)
 	return nil
 }
 
@@ -50,7 +56,7 @@ func (t *trial) calmly(ctx context.Context, arm string, repeat int) (failure, er
 	}
 	b, failure, err := t.measure(ctx, arm)
 	b.Repeat = repeat
-	if b.Lasted > 0 {
+	if b.Lasted > 0 && !errors.Is(err, errInterrupted) { // one that was interrupted is not complete
 		b = b.Sum()
 		b.Took = nil // summed up: it would be much in the end
 		t.blocks = append(t.blocks, b)
@@ -122,7 +128,7 @@ func (t *trial) during(ctx context.Context, arm string, j *job) error {
 		if err := sleep(ctx, min(looking, time.Until(end))); err != nil {
 			return err
 		}
-		if err := t.look(time.Now(), fmt.Sprintf("in %q", arm)); err != nil {
+		if err := t.look(time.Now(), fmt.Sprintf("in the block %q", experiment.Label(arm))); err != nil {
 			return err
 		}
 	}

@@ -17,12 +17,14 @@ func (t *trial) ending(err error) (state experiment.State, stopped string, failu
 		state, stopped = experiment.Aborted, slow.Error()
 	case errors.Is(err, errTime) && len(t.blocks) > 0:
 		state, stopped = experiment.OutOfTime, errTime.Error()
+	case errors.Is(err, errInterrupted) && len(t.blocks) > 0:
+		state, stopped = experiment.Interrupted, errInterrupted.Error()
 	default:
 		return "", "", err
 	}
 	t.Say("STOPPED: %s", stopped)
 	for _, other := range parts(err) {
-		if !errors.As(other, &slow) && !errors.Is(other, errTime) {
+		if !errors.As(other, &slow) && !errors.Is(other, errTime) && !errors.Is(other, errInterrupted) {
 			t.Say("%v", other)
 			t.notes = append(t.notes, other.Error())
 		}

@@ -22,6 +22,7 @@ type Options struct {
 	Cleanup string   // for a shell, after each block
 
 	Repeats    int
+	Confirm    int           // rounds more for the remedy that was chosen
 	Block      time.Duration // at most
 	Settle     time.Duration // of calm before a block
 	LimitTime  time.Duration // of all
@@ -57,6 +58,8 @@ func (o Options) Check() error {
 		return fmt.Errorf("--rate must be from %d to %d requests per second, or 0 for live traffic, not %g: fewer do not tell in time that the site is too slow", slowest, fastest, o.Rate)
 	case o.Repeats < 2 || o.Repeats > 50:
 		return fmt.Errorf("--repeats must be from 2 to 50, not %d: one block alone says nothing about chance", o.Repeats)
+	case o.Confirm < 0 || o.Confirm > 50:
+		return fmt.Errorf("--confirm must be from 0 to 50, not %d", o.Confirm)
 	case o.Block < shortest || o.Block > 10*time.Minute:
 		return fmt.Errorf("--block must be from %v to 10m, not %v", shortest, o.Block)
 	case o.Settle < 500*time.Millisecond || o.Settle > time.Minute:

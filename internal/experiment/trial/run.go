@@ -27,21 +27,30 @@ type trial struct {
 	missing  []experiment.Missing
 	limiters map[string]limiter // by ID of the remedy, as the next two
 	argv     map[string][]string
-	typed    map[string]string // what a person would type
+	typed    map[string]experiment.Recipe
 	way      experiment.Way
 	random   *rand.Rand
 	began    time.Time
 	blocks   []experiment.Block
 	notes    []string
-	restless int // blocks before which the site did not become calm
+	restless int           // blocks before which the site did not become calm
+	longest  time.Duration // of a block, with all that belongs to it
 }
 
-var errTime = errors.New("the time of --limit-time is over")
+// What ends the blocks early.
+var (
+	errTime        = errors.New("the time of --limit-time is over")
+	errInterrupted = errors.New("it was interrupted")
+)
 
-// Run plays an experiment. It is an error if it could not be played, or ctx
-// ended; one that was aborted or ran out of time is reported with what it has.
+// Run plays an experiment. It is an error if it could not be played; one that
+// was aborted, ran out of time or was interrupted, because ctx ended, is reported
+// with what it has.
 func Run(ctx context.Context, o Options) (report experiment.Report, err error) {
 	if err = o.Check(); err != nil {
+		return report, err
+	}
+	if err = o.found(); err != nil {
 		return report, err
 	}
 	visitors, err := load.NewVisitors(load.Visitors{URL: o.Web, Paths: o.Paths, Seed: o.Seed, Owned: o.Owned})
@@ -56,7 +65,7 @@ func Run(ctx context.Context, o Options) (report experiment.Report, err error) {
 	t := &trial{
 		Options: o, load: visitors, stage: made, began: time.Now(),
 		command:  experiment.Parse(o.Command, o.Catalog),
-		limiters: map[string]limiter{}, typed: map[string]string{}, way: groupsWay(), argv: map[string][]string{experiment.Without: o.Command},
+		limiters: map[string]limiter{}, typed: map[string]experiment.Recipe{}, way: groupsWay(), argv: map[string][]string{experiment.Without: o.Command},
 		random: rand.New(rand.NewPCG(o.Seed, o.Seed+1)), //nolint:gosec // the order must be the same each time
 	}
 	var host experiment.Host
@@ -71,9 +80,11 @@ func Run(ctx context.Context, o Options) (report experiment.Report, err error) {
 	if err = t.announce(); err != nil {
 		return report, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, o.LimitTime, errTime)
+	playing, interrupt := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, func() { interrupt(errInterrupted) })()
+	playing, cancel := context.WithTimeoutCause(playing, o.LimitTime, errTime)
 	defer cancel()
-	state, stopped, err := t.underLoad(ctx)
+	state, stopped, err := t.underLoad(playing)
 	if err != nil {
 		return report, err
 	}
@@ -111,19 +122,25 @@ func (t *trial) leaveOut(r experiment.Remedy, why string) {
 
 // announce says what will be done and how long it takes.
 func (t *trial) announce() error {
-	usual, most := t.times().Expected(len(t.remedies)+2, t.Repeats)
+	arms := len(t.remedies) + 2
+	usual, most := t.times().Expected(arms * t.Repeats)
 	if usual > t.LimitTime {
 		return fmt.Errorf("%d arms with %d repeats take %v, more than --limit-time, %v: raise that, or lower --repeats or --block, or --skip some of %s",
-			len(t.remedies)+2, t.Repeats, usual, t.LimitTime, strings.Join(t.ids(), ", "))
+			arms, t.Repeats, usual, t.LimitTime, strings.Join(t.ids(), ", "))
 	}
 	t.Say("The backup: %s", experiment.ShellLine(t.Command))
+	if len(t.remedies) > 0 {
+		t.Say("What will be tried (--skip with a name leaves it out):")
+	}
 	for _, r := range t.remedies {
-		t.Say("  will be tried: %s, %s", r.ID, r.Title)
+		t.Say("  %-14s %s", r.ID, r.Title)
 	}
-	for _, m := range t.missing {
-		t.Say("  not tried: %s: %s", m.ID, m.Why)
+	bounded := func(d time.Duration) time.Duration { return min(d, t.LimitTime).Round(time.Second) }
+	t.Say("%d arms, %d repeats, blocks of %v: about %v, at most %v. Seed %d.", arms, t.Repeats, t.Block, bounded(usual), bounded(most), t.Seed)
+	if rounds := t.rounds(); rounds > 0 {
+		more, mostMore := t.times().Expected(roundArms * rounds)
+		t.Say("Up to %d more rounds confirm the remedy that is chosen: about %v with them, at most %v.", rounds, bounded(usual+more), bounded(most+mostMore))
 	}
-	t.Say("%d arms, %d repeats, blocks of %v: about %v, at most %v. Seed %d.", len(t.remedies)+2, t.Repeats, t.Block, usual.Round(time.Second), min(most, t.LimitTime).Round(time.Second), t.Seed)
 	return nil
 }
 
@@ -162,10 +179,11 @@ func (t *trial) answers(ctx context.Context) error {
 		return err
 	}
 	for {
-		took, failed := t.load.Took(began, time.Now().Add(-looking))
+		until := time.Now().Add(-looking)
+		took, failed := t.load.Took(began, until)
 		switch {
 		case failed > len(took)/2:
-			return fmt.Errorf("%d of %d requests to %s failed: the site must answer with status 200; name other pages with --path", failed, len(took), t.Web)
+			return fmt.Errorf("%d of %d requests to %s failed, %s: the site must run and answer with status 200; correct --web, or name other pages with --path", failed, len(took), t.Web, t.commonest(began, until))
 		case len(took) >= 5:
 			return nil
 		}
@@ -175,7 +193,13 @@ func (t *trial) answers(ctx context.Context) error {
 	}
 }
 
-// play plays the blocks in order.
+// commonest tells the commonest failure of the requests between two times.
+func (t *trial) commonest(from, until time.Time) string {
+	why, times := t.load.CommonestFailure(from, until)
+	return fmt.Sprintf("%d of them with %q", times, why)
+}
+
+// play plays the blocks in order, and then confirms what was chosen.
 func (t *trial) play(ctx context.Context) error {
 	for repeat, arms := range experiment.Order(t.ids(), t.Repeats, t.random.IntN) {
 		for _, arm := range arms {
@@ -192,7 +216,7 @@ func (t *trial) play(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return t.confirm(ctx)
 }
 
 // derive makes what depends on how much the plain backup uses.
@@ -205,15 +229,15 @@ func (t *trial) derive() error {
 			limits, why = r.Group(plain)
 		}
 		if why != "" {
-			t.Say("  not tried: %s: %s", r.ID, why)
+			t.Say("  not tried after all: %s", r.ID)
 			t.leaveOut(r, why)
 			continue
 		}
-		t.argv[r.ID], t.typed[r.ID] = argv, experiment.ShellLine(argv)
+		t.argv[r.ID], t.typed[r.ID] = argv, experiment.Recipe{Command: experiment.ShellLine(argv), Undo: r.Undo}
 		if r.Group == nil {
 			continue
 		}
-		t.typed[r.ID] = limits.Typed(t.way, t.device.number, argv)
+		t.typed[r.ID] = experiment.Recipe{Command: limits.Typed(t.way, t.device.number, argv), Undo: limits.Undo(t.way)}
 		group, err := t.stage.Group(strings.ReplaceAll(r.ID, "_", "-"), groupLimits(limits, t.device.number))
 		if err != nil {
 			return fmt.Errorf("make the control group for %s: %w", r.ID, err)
@@ -226,13 +250,13 @@ func (t *trial) derive() error {
 // report sums up.
 func (t *trial) report(state experiment.State, stopped string) experiment.Report {
 	r := experiment.Report{
-		Web: t.Web, Command: t.Command, Rate: t.rate(), Live: t.Rate == 0, Seed: t.Seed, Device: t.device.name,
-		State: state, Stopped: stopped, Missing: t.missing, Blocks: t.blocks, Notes: t.notes,
+		Web: t.Web, Command: t.Command, Rate: t.rate(), Live: t.Rate == 0, Seed: t.Seed, Repeats: t.Repeats, Device: t.device.name,
+		State: state, Stopped: stopped, Missing: t.missing, Blocks: t.blocks, Notes: slices.Clone(t.notes),
 	}
 	if t.restless > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("before %d of %d blocks the site did not become as calm as in the baseline: something else troubles it", t.restless, len(t.blocks)))
 	}
-	return r.Sum(t.remedies, t.typed, t.random.IntN)
+	return r.Sum(t.remedies, t.typed)
 }
 
 // wrapped is the whole command of an arm.

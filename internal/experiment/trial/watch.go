@@ -36,7 +36,7 @@ func (t *trial) look(now time.Time, when string) error {
 	case p95 > float64(t.AbortAbove.Milliseconds()):
 		return &tooSlowError{fmt.Sprintf("p95 of the last %v was %.0f ms %s, above the bound of %v (--abort-above)", recent, p95, when, t.AbortAbove)}
 	case failed > len(took)/2:
-		return &tooSlowError{fmt.Sprintf("%d of the last %d requests failed %s", failed, len(took), when)}
+		return &tooSlowError{fmt.Sprintf("%d of the last %d requests failed %s, %s", failed, len(took), when, t.commonest(now.Add(-recent), now))}
 	}
 	return nil
 }
@@ -51,7 +51,7 @@ func (t *trial) awaitCalm(ctx context.Context, arm string) (calm bool, err error
 			return false, err
 		}
 		now := time.Now()
-		if err := t.look(now, fmt.Sprintf("before %q", arm)); err != nil {
+		if err := t.look(now, fmt.Sprintf("before the block %q", experiment.Label(arm))); err != nil {
 			t.leave()
 			return false, err
 		}

@@ -92,7 +92,7 @@ func TestDemoTellsWhyTheCollectorEnded(t *testing.T) {
 
 func TestDemoNeedsACollectorThatCanBeRun(t *testing.T) {
 	_, err := Run(t.Context(), Options{Collector: "no/such/collector"})
-	require.ErrorContains(t, err, "the collector cannot be run")
+	require.ErrorContains(t, err, "cannot be run (no such file or directory)")
 	require.ErrorContains(t, err, "no/such/collector")
 }
 

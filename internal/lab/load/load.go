@@ -41,6 +41,7 @@ type visit struct {
 	planned time.Time
 	took    time.Duration // negative while it is not finished
 	failed  bool
+	why     string // it failed
 }
 
 // New makes a load on the site at base, such as http://127.0.0.1:8080,
@@ -136,6 +137,7 @@ func (l *Load) end(number int, planned time.Time, err error) {
 	}
 	l.visits[number].took = time.Since(planned)
 	l.visits[number].failed = err != nil
+	l.visits[number].why = failureOf(err)
 }
 
 func (l *Load) ask(ctx context.Context, item uint64) error {
