@@ -46,6 +46,7 @@ func (r hostRoot) capabilities() ([]capability, error) {
 		{metadata.AttributeRootcauseCapabilityCgroupV1Blkio, slices.Contains(v1, "blkio")},
 		{metadata.AttributeRootcauseCapabilityCgroupV2CPU, slices.Contains(v2, "cpu")},
 		{metadata.AttributeRootcauseCapabilityCgroupV2Io, slices.Contains(v2, "io")},
+		{metadata.AttributeRootcauseCapabilityCgroupV2Memory, slices.Contains(v2, "memory")},
 		{metadata.AttributeRootcauseCapabilityIoSchedulerBfq, r.usesBFQ()},
 		{metadata.AttributeRootcauseCapabilityRoot, os.Geteuid() == 0},
 	}, nil
@@ -70,14 +71,12 @@ func (hostRoot) exists(file string) bool {
 // usesBFQ reports whether any disk is scheduled by BFQ, the only scheduler that
 // heeds I/O priorities.
 func (r hostRoot) usesBFQ() bool {
-	disks, err := os.ReadDir(r.sys("block"))
-	if err != nil {
-		return false
+	for _, scheduler := range r.schedulers() {
+		if scheduler == "bfq" {
+			return true
+		}
 	}
-	return slices.ContainsFunc(disks, func(d os.DirEntry) bool {
-		b, err := r.read(r.sys("block", d.Name(), "queue", "scheduler"))
-		return err == nil && bytes.Contains(b, []byte("[bfq]"))
-	})
+	return false
 }
 
 // controllers lists the controllers of both generations of control groups.
