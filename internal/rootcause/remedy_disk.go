@@ -50,12 +50,9 @@ func (sc *scene) takes(w *workload) taken {
 // quarter a site is as fast as without the backup.
 const left = 4
 
-// slowest is a limit in bytes per second under which no backup would end.
-const slowest = 1e6
-
-// limit is what a workload should take, in bytes per second, to two digits.
+// limit is what a workload may still take, in bytes per second, to two digits.
 func (t taken) limit() float64 {
-	limit := max(slowest, t.rate/left)
+	limit := max(t.rate, smallest[SharedDisk]) / left
 	digits := math.Pow(10, math.Floor(math.Log10(limit))-1)
 	return math.Round(limit/digits) * digits
 }
@@ -115,7 +112,7 @@ func (t taken) limitGroup(w *workload) []Remedy {
 	if t.number() == "" {
 		r.Works, why = MayWork, append(why, "put the disk's MAJ:MIN from lsblk in")
 	} else {
-		why = append(why, fmt.Sprintf("%s is %s; in bytes per second", number, t.disks[0].name))
+		why = append(why, fmt.Sprintf("%s is %s, and the rate, in bytes per second, a quarter of what it takes now", number, t.disks[0].name))
 	}
 	r.Why = strings.Join(append(why, undo), "; ")
 	return []Remedy{r}
