@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // unsteady is a p95 that is so many times the p50: on a quiet host it is two or
@@ -79,14 +77,7 @@ func (d *demo) guilty(ctx context.Context, b backup) (Act, error) {
 	}
 	act.row(d, "backup", onset.Add(d.plan.Settle), time.Now())
 
-	remedy := chooseRemedy(job.pid(), os.ReadFile)
-	d.enter("act 1: the remedy works, the backup goes on")
-	d.screen.printf("REMEDY   %s, while the backup goes on:\n         $ %s\n         %s.", remedy.Title, remedy.Command, remedy.Why)
-	if err := remedy.apply(); err != nil {
-		return act, err
-	}
-	d.mark(ctx, "remedy", remedy.Command)
-	if err := d.measure(ctx, &act, "backup with the remedy"); err != nil {
+	if err := d.help(ctx, &act, job); err != nil {
 		return act, err
 	}
 
@@ -102,6 +93,23 @@ func (d *demo) guilty(ctx context.Context, b backup) (Act, error) {
 	d.screen.block(renderPhases(act.phases))
 	act.percentiles(1, 2)
 	return act, nil
+}
+
+// help applies a remedy of the verdict to the backup while it goes on, and
+// measures what that does.
+func (d *demo) help(ctx context.Context, act *Act, job *child) error {
+	remedy, ok := chooseRemedy(act.remedies, job.leads, os.ReadFile)
+	if !ok {
+		d.screen.block("REMEDY   None that the demo could apply by itself was named: the backup goes on as it is.")
+		return d.measure(ctx, act, "backup without a remedy")
+	}
+	d.enter("act 1: the remedy works, the backup goes on")
+	d.screen.printf("REMEDY   %s, while the backup goes on:\n         $ %s\n         %s.", remedy.Title, remedy.Command, remedy.Why)
+	if err := remedy.apply(); err != nil {
+		return err
+	}
+	d.mark(ctx, "remedy", remedy.Command)
+	return d.measure(ctx, act, "backup with the remedy")
 }
 
 // innocent is the second act: more visitors come while a backup runs that
@@ -194,7 +202,7 @@ func (d *demo) hear(ctx context.Context, act *Act, onset time.Time, job *child) 
 		return
 	}
 	v := last.verdict
-	act.answered = true
+	act.answered, act.remedies = true, v.Remedies
 	act.Verdict, act.Cause, act.Confidence = judge(v, mine), v.Cause.Kind, Number(v.Cause.Confidence)
 	act.OnsetToVerdict = Number(last.received.Sub(onset).Seconds())
 	d.screen.block("\n" + renderVerdict(v, d.rate, time.Local))
@@ -212,8 +220,7 @@ func (d *demo) windowsOf(job *child, started time.Time) func(id string) bool {
 		if w.PID == 0 {
 			return !w.Start.Before(started.Add(-d.plan.Overlap - 5*time.Second))
 		}
-		session, err := unix.Getsid(int(w.PID))
-		return w.PID == int64(job.pid()) || (err == nil && session == job.pid())
+		return job.leads(int(w.PID))
 	}
 }
 

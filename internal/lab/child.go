@@ -118,6 +118,12 @@ func (c *child) ended() bool {
 
 func (c *child) pid() int { return c.cmd.Process.Pid }
 
+// leads reports whether a process is the child or of the session that it leads.
+func (c *child) leads(pid int) bool {
+	session, err := unix.Getsid(pid)
+	return pid == c.pid() || err == nil && session == c.pid()
+}
+
 // stop ends the child and everything in its group. It may be called twice. One
 // that waits for a device that does not answer outlives it.
 func (c *child) stop() {

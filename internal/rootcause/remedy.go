@@ -127,7 +127,7 @@ func (e *Engine) throttle(sc *scene, top scored) []Remedy {
 			}
 			why := "takes effect on the next run"
 			if r.Live {
-				why = "acts on the running backup"
+				why = "acts on the running backup" + w.standsFor(w.livePID())
 			}
 			list = append(list, Remedy{Title: r.Title, Command: strings.ReplaceAll(r.Command, "{pid}", strconv.FormatInt(w.livePID(), 10)), Why: why})
 		}

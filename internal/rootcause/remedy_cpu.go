@@ -16,6 +16,7 @@ func cpuRemedies(sc *scene, w *workload) []Remedy {
 	nice := Remedy{Title: "lower its priority", Command: fmt.Sprintf("renice -n 19 -g %d", w.liveGroup())}
 	sc.whetherNice(w, &session, &nice)
 	session.Why += w.standsFor(w.livePID())
+	nice.Why += w.standsFor(w.liveGroup())
 	return append([]Remedy{session, nice}, w.smallestShare()...)
 }
 
@@ -33,8 +34,8 @@ func (sc *scene) whetherNice(w *workload, session, nice *Remedy) {
 	case !told:
 		session.Why, nice.Why = "whether sched_autogroup is on is not known", "works unless sched_autogroup is on"
 	case !autogroup:
-		session.Works, session.Why = DoesNotWork, "sched_autogroup is off on this host"
-		nice.Works, nice.Why = DoesWork, "sched_autogroup is off, so niceness counts among all processes"
+		session.Works, session.Why = DoesNotWork, "sched_autogroup is off here, or overruled by the share of a container"
+		nice.Works, nice.Why = DoesWork, "sched_autogroup is off or overruled here, so niceness counts among all processes"
 	case grouped && ownGroup:
 		session.Works, session.Why = DoesNotWork, "its CPU cgroup decides, not its session"
 		nice.Works, nice.Why = DoesNotWork, "niceness counts only within its cgroup"

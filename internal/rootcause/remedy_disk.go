@@ -12,7 +12,7 @@ import (
 
 // taken is what a workload takes of the disks of its host.
 type taken struct {
-	reads bool // more than it writes
+	reads bool // enough for a limit of its reading to slow its writing too
 	rate  float64
 	disks []hitDisk // the one that it may use most first
 }
@@ -28,7 +28,10 @@ type hitDisk struct {
 // that move more bytes since the onset, each at least half of what the first does.
 func (sc *scene) takes(w *workload) taken {
 	read, write := sc.mean(w.used[fact.DiskRead].at), sc.mean(w.used[fact.DiskWrite].at)
-	t := taken{reads: read >= write, rate: max(read, write)}
+	t := taken{reads: read >= write/4, rate: write}
+	if t.reads {
+		t.rate = read
+	}
 	for _, name := range w.host.diskNames {
 		d := w.host.disks[name]
 		moved := sc.shift(func(second int64) float64 {
@@ -82,6 +85,7 @@ func diskRemedies(sc *scene, w *workload) (first, last []Remedy) {
 	}
 	idle := Remedy{Title: "use the disk only when nobody else does", Command: fmt.Sprintf("ionice -c 3 -P %d", group)}
 	idle.Works, idle.Why = t.heedPriority(w.host)
+	idle.Why += w.standsFor(group)
 	return first, []Remedy{idle}
 }
 
@@ -106,7 +110,7 @@ func (t taken) limitGroup(w *workload) []Remedy {
 		r.Command, undo = w.moveV1(setting{"blkio", v1, fmt.Sprintf("%s %.0f", number, t.limit()), number + " 0"})
 		why = []string{"this host has the cgroup v1 blkio controller"}
 		if !t.reads {
-			r.Works, why = MayWork, append(why, "which limits only writing that does not go through the page cache")
+			r.Works, why = MayWork, append(why, "it limits only writing that does not go through the page cache")
 		}
 	}
 	if t.number() == "" {

@@ -104,7 +104,7 @@ func TestALimitOfTheDiskIsReadyToCopy(t *testing.T) {
 		"cgroup v1": {
 			abilities{"cgroup_v1_blkio": true, "cgroup_v2_io": false}, sda, rootcause.DoesWork,
 			"mkdir -p /sys/fs/cgroup/blkio/throttled && echo 8:0 18000000 > /sys/fs/cgroup/blkio/throttled/blkio.throttle.read_bps_device" + rest + "/sys/fs/cgroup/blkio/throttled/cgroup.procs; done",
-			`8:0 is sda; a quarter of what it takes now; undo with "echo 8:0 0 > /sys/fs/cgroup/blkio/throttled/blkio.throttle.read_bps_device"`,
+			`8:0 is sda, and the rate, in bytes per second, a quarter of what it takes now; undo with "echo 8:0 0 > /sys/fs/cgroup/blkio/throttled/blkio.throttle.read_bps_device"`,
 		},
 		"cgroup v2": {
 			abilities{"cgroup_v1_blkio": false, "cgroup_v2_io": true}, sda, rootcause.DoesWork,

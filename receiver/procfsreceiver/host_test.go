@@ -119,6 +119,9 @@ func TestCapabilities(t *testing.T) {
 		t.Helper()
 		require.NoError(t, os.WriteFile(filepath.Join(root, name), []byte(content), 0o600))
 	}
+	write("sys/fs/cgroup/unified/cpu.weight", "100\n")
+	require.NotContains(t, present(t, hostRoot(root)), "sched_autogroup", "the share of a container overrules it")
+	require.NoError(t, os.Remove(filepath.Join(root, "sys/fs/cgroup/unified/cpu.weight")))
 	write("proc/sys/kernel/sched_autogroup_enabled", "0\n")
 	write("sys/block/sda/queue/scheduler", "none [mq-deadline] bfq\n")
 	write("sys/fs/cgroup/unified/cgroup.controllers", "cpuset cpu memory\n")
