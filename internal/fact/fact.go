@@ -228,6 +228,8 @@ type Disk struct {
 	OpTime     float64 // seconds, summed over completed operations
 	BusyTime   float64 // seconds with at least one operation in flight
 	InFlight   float64 // operations at At
+	Number     string  // major and minor, such as "8:0"; empty if unknown
+	Scheduler  string  // of its I/O, such as "bfq"; empty if unknown
 }
 
 // Link is what a network interface did in an interval.

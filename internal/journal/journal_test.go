@@ -52,7 +52,7 @@ func night() []fact.Fact {
 		fact.CPUTime{At: at, Over: time.Second, Host: "web1", Busy: 1.5, IOWait: 0.25, Steal: 0.125, Cores: 4},
 		fact.Disk{
 			At: at, Over: time.Second, Host: "web1", Device: "sda", Reads: 1, Writes: 2, ReadBytes: 3, WriteBytes: 4,
-			OpTime: 5, BusyTime: 6, InFlight: 7,
+			OpTime: 5, BusyTime: 6, InFlight: 7, Number: "8:0", Scheduler: "mq-deadline",
 		},
 		fact.Link{At: at, Over: time.Second, Host: "web1", Interface: "eth0", Received: 1, Transmitted: 2, Errors: 3, Drops: 4, Speed: 5},
 		fact.Pressure{At: at, Over: time.Second, Host: "web1", Cgroup: "/a", Resource: "io", Some: 0.5, Full: 0.25},

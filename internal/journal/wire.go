@@ -173,6 +173,8 @@ type (
 		OpTime     float64 `json:"op_time,omitzero"`
 		BusyTime   float64 `json:"busy_time,omitzero"`
 		InFlight   float64 `json:"in_flight,omitzero"`
+		Number     string  `json:"number,omitzero"`
+		Scheduler  string  `json:"scheduler,omitzero"`
 	}
 	wireLink struct {
 		interval
@@ -295,7 +297,7 @@ func encode(f fact.Fact) (any, error) {
 	case fact.Disk:
 		return wireDisk{
 			interval: over(f.Over), Host: f.Host, Device: f.Device, Reads: f.Reads, Writes: f.Writes, ReadBytes: f.ReadBytes,
-			WriteBytes: f.WriteBytes, OpTime: f.OpTime, BusyTime: f.BusyTime, InFlight: f.InFlight,
+			WriteBytes: f.WriteBytes, OpTime: f.OpTime, BusyTime: f.BusyTime, InFlight: f.InFlight, Number: f.Number, Scheduler: f.Scheduler,
 		}, nil
 	case fact.Link:
 		return wireLink{
@@ -395,7 +397,7 @@ var decoders = map[fact.Kind]func(json.RawMessage) (fact.Fact, error){
 	fact.KindDisk: decodeAs(func(w wireDisk) fact.Fact {
 		return fact.Disk{
 			At: w.At.time(), Over: w.Over, Host: w.Host, Device: w.Device, Reads: w.Reads, Writes: w.Writes, ReadBytes: w.ReadBytes,
-			WriteBytes: w.WriteBytes, OpTime: w.OpTime, BusyTime: w.BusyTime, InFlight: w.InFlight,
+			WriteBytes: w.WriteBytes, OpTime: w.OpTime, BusyTime: w.BusyTime, InFlight: w.InFlight, Number: w.Number, Scheduler: w.Scheduler,
 		}
 	}),
 	fact.KindLink: decodeAs(func(w wireLink) fact.Fact {

@@ -167,7 +167,9 @@ func (c *diskCell) made() fact.Fact {
 	return f
 }
 
-func (c *diskCell) empty() { c.disk = fact.Disk{Host: c.disk.Host, Device: c.disk.Device} }
+func (c *diskCell) empty() {
+	c.disk = fact.Disk{Host: c.disk.Host, Device: c.disk.Device, Number: c.disk.Number, Scheduler: c.disk.Scheduler}
+}
 
 func (d *Decoder) disk(h *host, attrs pcommon.Map) *diskCell {
 	device := d.either(attrs, "system.device", "device")
@@ -221,6 +223,15 @@ func (d *Decoder) diskPending(h *host, m pmetric.Metric) {
 		if c := d.disk(h, attrs); c != nil {
 			d.touch(c, n.at)
 			c.disk.InFlight = n.value
+		}
+	})
+}
+
+// diskInfo reads rootcause.disk.info; it is kept until the next reading.
+func (d *Decoder) diskInfo(h *host, m pmetric.Metric) {
+	d.levels(m, func(_ number, attrs pcommon.Map) {
+		if c := d.disk(h, attrs); c != nil {
+			c.disk.Number, c.disk.Scheduler = d.text(attrs, "rootcause.disk.number"), d.text(attrs, "rootcause.disk.scheduler")
 		}
 	})
 }

@@ -25,6 +25,7 @@ func hostScrape(at float64) *batch {
 	b.sum("system.disk.operation_time", at, at*0.25, read).sum("system.disk.operation_time", at, at*0.5, write)
 	b.sum("system.disk.io_time", at, at*0.75, sda).gauge("system.disk.pending_operations", "", at, 3, sda)
 	b.sum("system.disk.weighted_io_time", at, at, sda)
+	b.gauge("rootcause.disk.info", "1", at, 1, with(sda, attrs{"rootcause.disk.number": "8:0", "rootcause.disk.scheduler": "bfq"}))
 	eth0 := attrs{"network.interface.name": "eth0"}
 	in, out := with(eth0, attrs{"network.io.direction": "receive"}), with(eth0, attrs{"network.io.direction": "transmit"})
 	b.sum("system.network.io", at, at*1000, in).sum("system.network.io", at, at*2000, out)
@@ -49,7 +50,7 @@ func TestHost(t *testing.T) {
 		fact.CPUTime{At: second(12), Over: 2 * time.Second, Host: "web1", Busy: 2 * (1 + 2 + 3 + 6), IOWait: 10, Steal: 14, Cores: 4},
 		fact.Disk{
 			At: second(12), Over: 2 * time.Second, Host: "web1", Device: "sda", Reads: 20, Writes: 40,
-			ReadBytes: 200, WriteBytes: 400, OpTime: 1.5, BusyTime: 1.5, InFlight: 3,
+			ReadBytes: 200, WriteBytes: 400, OpTime: 1.5, BusyTime: 1.5, InFlight: 3, Number: "8:0", Scheduler: "bfq",
 		},
 		fact.Link{
 			At: second(12), Over: 2 * time.Second, Host: "web1", Interface: "eth0", Received: 2000, Transmitted: 4000,

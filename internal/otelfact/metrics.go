@@ -107,6 +107,7 @@ var hostMetrics = map[string]func(*Decoder, *host, pmetric.Metric){
 	"system.paging.operations":      (*Decoder).swapping,
 	"system.filesystem.usage":       (*Decoder).filesystem,
 	"rootcause.host.capability":     (*Decoder).capabilities,
+	"rootcause.disk.info":           (*Decoder).diskInfo,
 }
 
 // lockMetrics has a reader for each metric of databases that tells how their

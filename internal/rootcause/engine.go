@@ -194,7 +194,7 @@ func (e *Engine) disk(f fact.Disk) error {
 	d.opTime.spread(end, over, f.OpTime)
 	d.busy.spread(end, over, f.BusyTime)
 	d.readBytes.spread(end, over, f.ReadBytes)
-	d.seen = f.At.Unix()
+	d.number, d.scheduler, d.seen = f.Number, f.Scheduler, f.At.Unix()
 	h.hear(d.seen, over)
 	return nil
 }

@@ -52,7 +52,9 @@ type stall struct {
 type disk struct {
 	ops, bytes, readBytes, opTime, busy series
 
-	seen int64
+	number    string // major and minor
+	scheduler string // of its I/O
+	seen      int64
 }
 
 type link struct {

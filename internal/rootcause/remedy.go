@@ -2,7 +2,6 @@ package rootcause
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,15 +102,17 @@ func (e *Engine) throttle(sc *scene, top scored) []Remedy {
 	if w == nil {
 		return findUnseen(top)
 	}
-	var list []Remedy
+	var list, last []Remedy
 	switch top.Resource {
 	case SharedCPU:
 		list = cpuRemedies(sc, w)
 	case SharedDisk, SharedCache:
-		list = diskRemedies(w)
+		list, last = diskRemedies(sc, w)
 	case SharedMemory:
 		if w.key.unit != "" {
-			list = unitRemedy(w, canMemoryV2, "MemoryHigh=1G", "makes it give memory back before others must")
+			list = []Remedy{unitRemedy(w, canMemoryV2, unitLimit{
+				setting: "MemoryHigh=1G", unset: "MemoryHigh=infinity", effect: "makes it give memory back before others must",
+			})}
 		}
 	case SharedSpace:
 		list = []Remedy{{Title: "make room where it writes to, or let it write elsewhere", Command: "df -h", Why: "a full file system fails all that write to it"}}
@@ -126,12 +127,12 @@ func (e *Engine) throttle(sc *scene, top scored) []Remedy {
 			}
 			why := "takes effect on the next run"
 			if r.Live {
-				why = "acts on the running backup"
+				why = "acts on the running backup" + w.standsFor(w.livePID())
 			}
 			list = append(list, Remedy{Title: r.Title, Command: strings.ReplaceAll(r.Command, "{pid}", strconv.FormatInt(w.livePID(), 10)), Why: why})
 		}
 	}
-	return list
+	return append(list, last...)
 }
 
 // findUnseen helps to find who uses what nobody tells.
@@ -151,83 +152,4 @@ func findUnseen(top scored) []Remedy {
 	default:
 		return nil
 	}
-}
-
-// cpuRemedies takes CPU time from a workload. Niceness counts only among the
-// processes of one session while sched_autogroup is on, for then the sessions
-// share the CPU evenly; the session's own niceness is what counts.
-func cpuRemedies(sc *scene, w *workload) []Remedy {
-	h := w.host
-	if w.key.unit != "" {
-		return unitRemedy(w, canCPUv2, "CPUWeight=1", "gives it the smallest weight among the units")
-	}
-	autogroup, told := h.can[canAutogroup]
-	ownSession := w.session > 0
-	for _, o := range sc.owners {
-		ownSession = ownSession && o.session != w.session
-	}
-	inRoot := w.cgroup == "" || w.cgroup == "/"
-	session := Remedy{
-		Title:   "lower the priority of its whole session",
-		Command: fmt.Sprintf("echo 19 > /proc/%d/autogroup", w.livePID()),
-	}
-	nice := Remedy{Title: "lower its priority", Command: fmt.Sprintf("renice -n 19 -g %d", w.liveGroup())}
-	switch {
-	case !told:
-		session.Why, nice.Why = "whether sched_autogroup is on is not known", "works unless sched_autogroup is on"
-	case !autogroup:
-		session.Works, session.Why = DoesNotWork, "sched_autogroup is off on this host"
-		nice.Works, nice.Why = DoesWork, "sched_autogroup is off, so niceness counts among all processes"
-	case !inRoot:
-		session.Works, session.Why = DoesNotWork, "its CPU cgroup decides, not its session"
-		nice.Works, nice.Why = DoesNotWork, "niceness counts only within its cgroup"
-	case ownSession:
-		session.Works, session.Why = DoesWork, "sched_autogroup is on and it runs in a session of its own; no root needed for one's own processes"
-		nice.Works, nice.Why = DoesNotWork, "niceness counts only within a session while sched_autogroup is on"
-	default:
-		session.Works, session.Why = DoesNotWork, "it shares its session with "+sc.v.id.Service
-		nice.Works, nice.Why = DoesWork, "it shares its session with "+sc.v.id.Service+", where niceness counts"
-	}
-	list := []Remedy{session, nice}
-	if h.can[canCPUv1] {
-		list = append(list, Remedy{
-			Title: "give it the smallest share of the CPU (root)", Works: DoesWork, Why: "this host has the cgroup v1 cpu controller",
-			Command: fmt.Sprintf("mkdir -p /sys/fs/cgroup/cpu/throttled && echo 2 > /sys/fs/cgroup/cpu/throttled/cpu.shares && for p in $(pgrep -g %d); do echo $p > /sys/fs/cgroup/cpu/throttled/cgroup.procs; done", w.liveGroup()),
-		})
-	}
-	return list
-}
-
-func diskRemedies(w *workload) []Remedy {
-	h := w.host
-	if w.key.unit != "" {
-		return unitRemedy(w, canIOv2, "IOReadBandwidthMax='/ 10M' IOWriteBandwidthMax='/ 10M'", "limits what it reads and writes")
-	}
-	idle := Remedy{
-		Title: "use the disk only when nobody else does", Command: fmt.Sprintf("ionice -c 3 -P %d", w.liveGroup()),
-		Works: DoesNotWork, Why: "only the BFQ I/O scheduler heeds it, and no disk here uses BFQ",
-	}
-	if h.can[canBFQ] {
-		idle.Works, idle.Why = MayWork, "works on the disks that use the BFQ I/O scheduler"
-	}
-	list := []Remedy{idle}
-	if h.can[canIOv1] {
-		list = append(list, Remedy{
-			Title:   "limit its reading to 10 MB/s (root)",
-			Why:     "this host has the cgroup v1 blkio controller; put the disk's MAJ:MIN from lsblk in",
-			Command: fmt.Sprintf("mkdir -p /sys/fs/cgroup/blkio/throttled && echo 'MAJ:MIN 10000000' > /sys/fs/cgroup/blkio/throttled/blkio.throttle.read_bps_device && for p in $(pgrep -g %d); do echo $p > /sys/fs/cgroup/blkio/throttled/cgroup.procs; done", w.liveGroup()),
-		})
-	}
-	return list
-}
-
-func unitRemedy(w *workload, controller, property, effect string) []Remedy {
-	r := Remedy{
-		Title: "throttle the unit", Command: fmt.Sprintf("systemctl set-property --runtime %s %s", w.key.unit, property),
-		Works: DoesNotWork, Why: "this host has no systemd or no cgroup v2 controller for it",
-	}
-	if w.host.can[canSystemd] && w.host.can[controller] {
-		r.Works, r.Why = DoesWork, effect
-	}
-	return []Remedy{r}
 }

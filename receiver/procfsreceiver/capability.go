@@ -39,16 +39,25 @@ func (h *host) recordCapabilities(at time.Time) error {
 func (r hostRoot) capabilities() ([]capability, error) {
 	v1, v2 := r.controllers()
 	return []capability{
-		{metadata.AttributeRootcauseCapabilitySchedAutogroup, r.says(r.proc("sys", "kernel", "sched_autogroup_enabled"), "1")},
+		{metadata.AttributeRootcauseCapabilitySchedAutogroup, r.autogroups()},
 		{metadata.AttributeRootcauseCapabilityPsi, r.readable(r.proc("pressure", "cpu"))},
 		{metadata.AttributeRootcauseCapabilitySystemd, r.exists(r.path("run", "systemd", "system"))},
 		{metadata.AttributeRootcauseCapabilityCgroupV1CPU, slices.Contains(v1, "cpu")},
 		{metadata.AttributeRootcauseCapabilityCgroupV1Blkio, slices.Contains(v1, "blkio")},
 		{metadata.AttributeRootcauseCapabilityCgroupV2CPU, slices.Contains(v2, "cpu")},
 		{metadata.AttributeRootcauseCapabilityCgroupV2Io, slices.Contains(v2, "io")},
+		{metadata.AttributeRootcauseCapabilityCgroupV2Memory, slices.Contains(v2, "memory")},
 		{metadata.AttributeRootcauseCapabilityIoSchedulerBfq, r.usesBFQ()},
 		{metadata.AttributeRootcauseCapabilityRoot, os.Geteuid() == 0},
 	}, nil
+}
+
+// autogroups reports whether the scheduler groups processes by session. The share
+// of a container, whose root has a weight, overrules that.
+func (r hostRoot) autogroups() bool {
+	mounts := r.cgroupMounts()
+	contained := mounts.unified != "" && r.exists(r.path(filepath.Join(mounts.unified, "cpu.weight")))
+	return !contained && r.says(r.proc("sys", "kernel", "sched_autogroup_enabled"), "1")
 }
 
 func (r hostRoot) says(file, value string) bool {
@@ -70,31 +79,34 @@ func (hostRoot) exists(file string) bool {
 // usesBFQ reports whether any disk is scheduled by BFQ, the only scheduler that
 // heeds I/O priorities.
 func (r hostRoot) usesBFQ() bool {
-	disks, err := os.ReadDir(r.sys("block"))
-	if err != nil {
-		return false
+	for _, scheduler := range r.schedulers() {
+		if scheduler == "bfq" {
+			return true
+		}
 	}
-	return slices.ContainsFunc(disks, func(d os.DirEntry) bool {
-		b, err := r.read(r.sys("block", d.Name(), "queue", "scheduler"))
-		return err == nil && bytes.Contains(b, []byte("[bfq]"))
-	})
+	return false
 }
 
 // controllers lists the controllers of both generations of control groups.
 func (r hostRoot) controllers() (v1, v2 []string) {
-	b, err := r.read(r.proc(r.self(), "mountinfo"))
-	if err != nil {
-		return nil, nil
-	}
-	mounts := parseCgroupMounts(string(b))
+	mounts := r.cgroupMounts()
 	if mounts.unified == "" {
 		return mounts.v1, nil
 	}
-	b, err = r.read(r.path(filepath.Join(mounts.unified, "cgroup.controllers")))
+	b, err := r.read(r.path(filepath.Join(mounts.unified, "cgroup.controllers")))
 	if err != nil {
 		return mounts.v1, nil
 	}
 	return mounts.v1, strings.Fields(string(b))
+}
+
+// cgroupMounts are none if they cannot be read.
+func (r hostRoot) cgroupMounts() cgroupMounts {
+	b, err := r.read(r.proc(r.self(), "mountinfo"))
+	if err != nil {
+		return cgroupMounts{}
+	}
+	return parseCgroupMounts(string(b))
 }
 
 // cgroupMounts is what is mounted of control groups.

@@ -2,6 +2,7 @@ package procfsreceiver
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -20,8 +21,18 @@ func (h *host) recordDisks(at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("read diskstats: %w", err)
 	}
+	schedulers, err := h.schedulers.get(at)
+	if err != nil {
+		return err
+	}
+	ts := pcommon.NewTimestampFromTime(at)
 	for _, d := range wholeDisks(all) {
-		h.recordDisk(pcommon.NewTimestampFromTime(at), d)
+		h.recordDisk(ts, d)
+		var options []metadata.MetricAttributeOption
+		if scheduler := schedulers[d.DeviceName]; scheduler != "" {
+			options = append(options, metadata.WithRootcauseDiskSchedulerMetricAttribute(scheduler))
+		}
+		h.mb.RecordRootcauseDiskInfoDataPoint(ts, 1, d.DeviceName, fmt.Sprintf("%d:%d", d.MajorNumber, d.MinorNumber), options...)
 	}
 	return nil
 }
@@ -38,6 +49,34 @@ func (h *host) recordDisk(ts pcommon.Timestamp, d blockdevice.Diskstats) {
 	h.mb.RecordSystemDiskIoTimeDataPoint(ts, milliseconds(d.IOsTotalTicks), name)
 	h.mb.RecordSystemDiskPendingOperationsDataPoint(ts, count(d.IOsInProgress), name)
 	h.mb.RecordSystemDiskWeightedIoTimeDataPoint(ts, milliseconds(d.WeightedIOTicks), name)
+}
+
+// schedulers are the I/O schedulers of the disks, as far as they can be read.
+func (r hostRoot) schedulers() map[string]string {
+	disks, err := os.ReadDir(r.sys("block"))
+	if err != nil {
+		return nil
+	}
+	found := make(map[string]string, len(disks))
+	for _, d := range disks {
+		b, err := r.read(r.sys("block", d.Name(), "queue", "scheduler"))
+		if err != nil {
+			continue
+		}
+		// A name of a device like cciss/c0d0 has no slash in the sys file system.
+		found[strings.ReplaceAll(d.Name(), "!", "/")] = parseScheduler(string(b))
+	}
+	return found
+}
+
+// parseScheduler finds the chosen one in a line like "none [mq-deadline] bfq". A
+// disk without a choice has only the one.
+func parseScheduler(line string) string {
+	if _, rest, found := strings.Cut(line, "["); found {
+		chosen, _, _ := strings.Cut(rest, "]")
+		return chosen
+	}
+	return strings.TrimSpace(line)
 }
 
 func milliseconds(n uint64) float64 { return float64(n) / 1000 }

@@ -36,6 +36,7 @@ type host struct {
 	links        map[string]traffic // counters of the bottom links
 	passed       traffic            // over them, since the first scrape
 	capabilities slow[[]capability]
+	schedulers   slow[map[string]string]
 }
 
 func newHost(root hostRoot, mb *metadata.MetricsBuilder) (*host, error) {
@@ -53,6 +54,7 @@ func newHost(root hostRoot, mb *metadata.MetricsBuilder) (*host, error) {
 	h.speeds.read = h.linkSpeeds
 	h.bottom.read = h.bottomLinks
 	h.capabilities.read = root.capabilities
+	h.schedulers.read = func() (map[string]string, error) { return root.schedulers(), nil }
 	return h, nil
 }
 
@@ -66,7 +68,7 @@ func (h *host) sources() []hostSource {
 		{
 			metrics: []string{
 				"system.disk.io", "system.disk.operations", "system.disk.operation_time",
-				"system.disk.io_time", "system.disk.pending_operations", "system.disk.weighted_io_time",
+				"system.disk.io_time", "system.disk.pending_operations", "system.disk.weighted_io_time", "rootcause.disk.info",
 			},
 			cure:   "none if this is a sandbox; otherwise mount the host's proc file system, and check root_path",
 			record: h.recordDisks,

@@ -113,19 +113,41 @@ func present(t *testing.T, root hostRoot) []string {
 
 func TestCapabilities(t *testing.T) {
 	root := fixture(t)
-	require.Equal(t, []string{"sched_autogroup", "psi", "systemd", "cgroup_v1_cpu", "cgroup_v2_io", "io_scheduler_bfq"}, present(t, hostRoot(root)))
+	require.Equal(t, []string{"sched_autogroup", "psi", "systemd", "cgroup_v1_cpu", "cgroup_v2_io", "cgroup_v2_memory", "io_scheduler_bfq"}, present(t, hostRoot(root)))
 
 	write := func(name, content string) {
 		t.Helper()
 		require.NoError(t, os.WriteFile(filepath.Join(root, name), []byte(content), 0o600))
 	}
+	write("sys/fs/cgroup/unified/cpu.weight", "100\n")
+	require.NotContains(t, present(t, hostRoot(root)), "sched_autogroup", "the share of a container overrules it")
+	require.NoError(t, os.Remove(filepath.Join(root, "sys/fs/cgroup/unified/cpu.weight")))
 	write("proc/sys/kernel/sched_autogroup_enabled", "0\n")
 	write("sys/block/sda/queue/scheduler", "none [mq-deadline] bfq\n")
 	write("sys/fs/cgroup/unified/cgroup.controllers", "cpuset cpu memory\n")
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "run")))
-	require.Equal(t, []string{"psi", "cgroup_v1_cpu", "cgroup_v2_cpu"}, present(t, hostRoot(root)))
+	require.Equal(t, []string{"psi", "cgroup_v1_cpu", "cgroup_v2_cpu", "cgroup_v2_memory"}, present(t, hostRoot(root)))
 
 	require.Empty(t, present(t, hostRoot(t.TempDir())), "what cannot be read is not there")
+}
+
+func TestSchedulers(t *testing.T) {
+	root := fixture(t)
+	write := func(disk, content string) {
+		t.Helper()
+		dir := filepath.Join(root, "sys/block", disk, "queue")
+		require.NoError(t, os.MkdirAll(dir, 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "scheduler"), []byte(content), 0o600))
+	}
+	write("sda", "none [mq-deadline] bfq\n")
+	write("nvme0n1", "[none] mq-deadline\n")
+	write("dm-1", "none\n")
+	write("cciss!c0d0", "[bfq] none\n")
+	require.NoError(t, os.Mkdir(filepath.Join(root, "sys/block/sr0"), 0o700))
+	require.Equal(t, map[string]string{
+		"sda": "mq-deadline", "nvme0n1": "none", "dm-1": "none", "cciss/c0d0": "bfq",
+	}, hostRoot(root).schedulers(), "what has none to read is left out")
+	require.Empty(t, hostRoot(t.TempDir()).schedulers())
 }
 
 func TestSlow(t *testing.T) {

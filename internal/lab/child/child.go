@@ -128,6 +128,12 @@ func (c *Process) Ended() bool {
 // PID is that of the child, and of its group and session.
 func (c *Process) PID() int { return c.cmd.Process.Pid }
 
+// Leads reports whether a process is the child or of the session that it leads.
+func (c *Process) Leads(pid int) bool {
+	session, err := unix.Getsid(pid)
+	return pid == c.PID() || err == nil && session == c.PID()
+}
+
 // Stop ends the child and everything in its group. It may be called twice. One
 // that waits for a device that does not answer outlives it.
 func (c *Process) Stop() {

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/otel-culprit/culprit/internal/lab/child"
 	"github.com/otel-culprit/culprit/internal/lab/collector"
 	"github.com/otel-culprit/culprit/internal/lab/load"
@@ -85,14 +83,7 @@ func (d *demo) guilty(ctx context.Context, b backup) (Act, error) {
 	}
 	act.row(d, "backup", onset.Add(d.plan.Settle), time.Now())
 
-	remedy := chooseRemedy(job.PID(), os.ReadFile)
-	d.enter("act 1: the remedy works, the backup goes on")
-	d.screen.Printf("REMEDY   %s, while the backup goes on:\n         $ %s\n         %s.", remedy.Title, remedy.Command, remedy.Why)
-	if err := remedy.apply(); err != nil {
-		return act, err
-	}
-	d.mark(ctx, "remedy", remedy.Command)
-	if err := d.measure(ctx, &act, "backup with the remedy"); err != nil {
+	if err := d.help(ctx, &act, job); err != nil {
 		return act, err
 	}
 
@@ -108,6 +99,23 @@ func (d *demo) guilty(ctx context.Context, b backup) (Act, error) {
 	d.screen.Block(renderPhases(act.phases))
 	act.percentiles(1, 2)
 	return act, nil
+}
+
+// help applies a remedy of the verdict to the backup while it goes on, and
+// measures what that does.
+func (d *demo) help(ctx context.Context, act *Act, job *child.Process) error {
+	remedy, ok := chooseRemedy(act.remedies, job.Leads, os.ReadFile)
+	if !ok {
+		d.screen.Block("REMEDY   None that the demo could apply by itself was named: the backup goes on as it is.")
+		return d.measure(ctx, act, "backup without a remedy")
+	}
+	d.enter("act 1: the remedy works, the backup goes on")
+	d.screen.Printf("REMEDY   %s, while the backup goes on:\n         $ %s\n         %s.", remedy.Title, remedy.Command, remedy.Why)
+	if err := remedy.apply(); err != nil {
+		return err
+	}
+	d.mark(ctx, "remedy", remedy.Command)
+	return d.measure(ctx, act, "backup with the remedy")
 }
 
 // innocent is the second act: more visitors come while a backup runs that
@@ -200,7 +208,7 @@ func (d *demo) hear(ctx context.Context, act *Act, onset time.Time, job *child.P
 		return
 	}
 	v := last.Verdict
-	act.answered = true
+	act.answered, act.remedies = true, v.Remedies
 	act.Verdict, act.Cause, act.Confidence = judge(v, mine), v.Cause.Kind, output.Number(v.Cause.Confidence)
 	act.OnsetToVerdict = output.Number(last.Received.Sub(onset).Seconds())
 	d.screen.Block("\n" + renderVerdict(v, d.rate, time.Local))
@@ -218,8 +226,7 @@ func (d *demo) windowsOf(job *child.Process, started time.Time) func(id string) 
 		if w.PID == 0 {
 			return !w.Start.Before(started.Add(-d.plan.Overlap - 5*time.Second))
 		}
-		session, err := unix.Getsid(int(w.PID))
-		return w.PID == int64(job.PID()) || (err == nil && session == job.PID())
+		return job.Leads(int(w.PID))
 	}
 }
 

@@ -8,39 +8,45 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/otel-culprit/culprit/internal/event"
 	"github.com/otel-culprit/culprit/internal/lab/child"
 )
 
-// Remedy is what the demo does about the backup while it goes on.
-type Remedy struct {
-	Title   string
-	Command string // what a person would type
-	Why     string // why it works on this host and not another one
-	apply   func() error
+// remedy is what the demo does about the backup while it goes on.
+type remedy struct {
+	event.Remedy
+
+	apply func() error
 }
 
-// chooseRemedy finds what takes the CPU away from a job that leads its own
-// session and shares the CPU with somebody in another one.
+// chooseRemedy finds the first remedy of a verdict that may work and that the
+// demo can apply to its backup: it needs no privilege, and runs no command that it
+// was sent. What the verdict does not know, the kernel is asked.
 //
 // Where the scheduler groups tasks by session (autogroup), nice values count
 // inside a session only: "nice -n 19" does nothing for others, and the group's
 // own value must be set. Tasks in a cgroup of the cpu controller are grouped by
 // that instead, and there nice values count among all of its members.
-func chooseRemedy(pid int, kernel fileReader) Remedy {
-	if grouped, why := child.Autogrouped(pid, kernel); !grouped {
-		return Remedy{
-			Title:   "lower the backup's priority",
-			Command: fmt.Sprintf("renice -n 19 -g %d", pid),
-			Why:     why + ", so nice values count between the backup and the site",
-			apply:   func() error { return renice(pid) },
+func chooseRemedy(list []event.Remedy, isBackup func(pid int) bool, kernel fileReader) (chosen remedy, ok bool) {
+	for _, r := range list {
+		for _, way := range []struct {
+			command string
+			session bool // counts where the scheduler groups by session
+			apply   func(pid int) error
+		}{
+			{"echo 19 > /proc/%d/autogroup", true, lowerAutogroup},
+			{"renice -n 19 -g %d", false, renice},
+		} {
+			var pid int
+			if _, err := fmt.Sscanf(r.Command, way.command, &pid); err != nil || r.Works == "no" || !isBackup(pid) {
+				continue
+			}
+			if grouped, _ := child.Autogrouped(pid, kernel); r.Works == "yes" || grouped == way.session {
+				return remedy{r, func() error { return way.apply(pid) }}, true
+			}
 		}
 	}
-	return Remedy{
-		Title:   "lower the priority of the backup's session",
-		Command: fmt.Sprintf("echo 19 > /proc/%d/autogroup", pid),
-		Why:     "the scheduler groups tasks by session here (sched_autogroup_enabled=1), so nice alone would do nothing",
-		apply:   func() error { return lowerAutogroup(pid) },
-	}
+	return remedy{}, false
 }
 
 // fileReader reads kernel files; os.ReadFile in earnest.

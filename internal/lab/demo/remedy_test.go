@@ -2,54 +2,92 @@ package demo
 
 import (
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otel-culprit/culprit/internal/event"
 )
 
-func TestChooseRemedy(t *testing.T) {
-	const (
-		nice    = "renice -n 19 -g 42"
-		session = "echo 19 > /proc/42/autogroup"
-	)
+func TestAutogrouped(t *testing.T) {
 	for name, test := range map[string]struct {
 		files   map[string]string
-		command string
+		grouped bool
 	}{
-		"no autogroup":  {map[string]string{}, nice},
-		"autogroup off": {map[string]string{"/proc/sys/kernel/sched_autogroup_enabled": "0\n"}, nice},
+		"no autogroup":  {map[string]string{}, false},
+		"autogroup off": {map[string]string{"/proc/sys/kernel/sched_autogroup_enabled": "0\n"}, false},
 		"autogroup": {map[string]string{
 			"/proc/sys/kernel/sched_autogroup_enabled": "1\n",
 			"/proc/42/cgroup":                          "1:cpu:/\n0::/\n",
-		}, session},
+		}, true},
 		"own cgroup, version 1": {map[string]string{
 			"/proc/sys/kernel/sched_autogroup_enabled": "1\n",
 			"/proc/42/cgroup":                          "2:cpu,cpuacct:/user.slice\n0::/\n",
-		}, nice},
+		}, false},
 		"cgroup without weight": {map[string]string{
 			"/proc/sys/kernel/sched_autogroup_enabled": "1\n",
 			"/proc/42/cgroup":                          "0::/user.slice/session-1.scope\n",
-		}, session},
+		}, true},
 		"cgroup below one with a weight": {map[string]string{
 			"/proc/sys/kernel/sched_autogroup_enabled": "1\n",
 			"/proc/42/cgroup":                          "0::/user.slice/session-1.scope\n",
 			"/sys/fs/cgroup/user.slice/cpu.weight":     "100\n",
-		}, nice},
+		}, false},
 		"container": {map[string]string{
 			"/proc/sys/kernel/sched_autogroup_enabled": "1\n",
 			"/proc/42/cgroup":                          "0::/\n",
 			"/sys/fs/cgroup/cpu.weight":                "100\n",
-		}, nice},
+		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			remedy := chooseRemedy(42, func(name string) ([]byte, error) {
-				if text, ok := test.files[name]; ok {
-					return []byte(text), nil
-				}
-				return nil, os.ErrNotExist
-			})
-			require.Equal(t, test.command, remedy.Command)
-			require.NotEmpty(t, remedy.Why)
+			grouped, why := Autogrouped(42, kernelOf(test.files))
+			require.Equal(t, test.grouped, grouped)
+			require.Equal(t, grouped, why == "", why)
+		})
+	}
+}
+
+func kernelOf(files map[string]string) fileReader {
+	return func(name string) ([]byte, error) {
+		if text, ok := files[name]; ok {
+			return []byte(text), nil
+		}
+		return nil, os.ErrNotExist
+	}
+}
+
+func TestChooseRemedy(t *testing.T) {
+	const (
+		nice    = "renice -n 19 -g 42"
+		session = "echo 19 > /proc/43/autogroup"
+	)
+	grouped := map[string]string{"/proc/sys/kernel/sched_autogroup_enabled": "1\n"}
+	remedies := func(pairs ...string) (list []event.Remedy) {
+		for pair := range slices.Chunk(pairs, 2) {
+			list = append(list, event.Remedy{Works: pair[0], Command: pair[1]})
+		}
+		return list
+	}
+	for name, test := range map[string]struct {
+		list    []event.Remedy
+		kernel  map[string]string
+		command string // empty if there is none
+	}{
+		"the first that works":         {remedies("yes", session, "yes", nice), nil, session},
+		"what does not work":           {remedies("no", session, "yes", nice), grouped, nice},
+		"what is left to a person":     {remedies("yes", "mkdir -p /sys/fs/cgroup/cpu/throttled", "unknown", "tar | zstd -1", "yes", nice), nil, nice},
+		"may work, by session":         {remedies("unknown", nice, "unknown", session), grouped, session},
+		"may work, not by session":     {remedies("unknown", session, "unknown", nice), nil, nice},
+		"a process that is not its":    {remedies("yes", "renice -n 19 -g 1", "yes", "echo 19 > /proc/1/autogroup"), nil, ""},
+		"no remedy at all":             {nil, nil, ""},
+		"nothing that the demo may do": {remedies("no", session, "no", nice), nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			backup := func(pid int) bool { return pid == 42 || pid == 43 }
+			chosen, ok := chooseRemedy(test.list, backup, kernelOf(test.kernel))
+			require.Equal(t, test.command != "", ok)
+			require.Equal(t, test.command, chosen.Command)
 		})
 	}
 }

@@ -31,9 +31,10 @@ type Act struct {
 	OnsetToVerdict output.Number `json:"onset_to_verdict_s"` // from the first trouble to the verdict's arrival here
 	P95            Percentiles   `json:"p95_ms"`
 
-	trueCause string       // kind
-	answered  bool         // a verdict came
-	phases    []phaseStats // rows of the table
+	trueCause string         // kind
+	answered  bool           // a verdict came
+	remedies  []event.Remedy // of that verdict
+	phases    []phaseStats   // rows of the table
 }
 
 // Right reports whether the verdict was true, in the finding on the backup and

@@ -227,6 +227,26 @@ func (ms *RootcauseBackendMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
+// RootcauseDiskInfoMetricConfig provides config for the rootcause.disk.info metric.
+type RootcauseDiskInfoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *RootcauseDiskInfoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // RootcauseHostCapabilityMetricConfig provides config for the rootcause.host.capability metric.
 type RootcauseHostCapabilityMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -860,6 +880,7 @@ type MetricsConfig struct {
 	ProcessThreadCount              ProcessThreadCountMetricConfig              `mapstructure:"process.thread.count"`
 	ProcessUptime                   ProcessUptimeMetricConfig                   `mapstructure:"process.uptime"`
 	RootcauseBackend                RootcauseBackendMetricConfig                `mapstructure:"rootcause.backend"`
+	RootcauseDiskInfo               RootcauseDiskInfoMetricConfig               `mapstructure:"rootcause.disk.info"`
 	RootcauseHostCapability         RootcauseHostCapabilityMetricConfig         `mapstructure:"rootcause.host.capability"`
 	RootcauseNetworkUnattributedIo  RootcauseNetworkUnattributedIoMetricConfig  `mapstructure:"rootcause.network.unattributed.io"`
 	RootcausePagingIo               RootcausePagingIoMetricConfig               `mapstructure:"rootcause.paging.io"`
@@ -926,6 +947,9 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		RootcauseBackend: RootcauseBackendMetricConfig{
+			Enabled: true,
+		},
+		RootcauseDiskInfo: RootcauseDiskInfoMetricConfig{
 			Enabled: true,
 		},
 		RootcauseHostCapability: RootcauseHostCapabilityMetricConfig{

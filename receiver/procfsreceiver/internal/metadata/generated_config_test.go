@@ -59,6 +59,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					RootcauseBackend: RootcauseBackendMetricConfig{
 						Enabled: true,
 					},
+					RootcauseDiskInfo: RootcauseDiskInfoMetricConfig{
+						Enabled: true,
+					},
 					RootcauseHostCapability: RootcauseHostCapabilityMetricConfig{
 						Enabled: true,
 					},
@@ -196,6 +199,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					RootcauseBackend: RootcauseBackendMetricConfig{
 						Enabled: false,
 					},
+					RootcauseDiskInfo: RootcauseDiskInfoMetricConfig{
+						Enabled: false,
+					},
 					RootcauseHostCapability: RootcauseHostCapabilityMetricConfig{
 						Enabled: false,
 					},
@@ -300,7 +306,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwNetworkBandwidthLimitMetricConfig{}, ProcessContextSwitchesMetricConfig{}, ProcessCPUTimeMetricConfig{}, ProcessDiskIoMetricConfig{}, ProcessMemoryUsageMetricConfig{}, ProcessMemoryVirtualMetricConfig{}, ProcessNetworkIoMetricConfig{}, ProcessPagingFaultsMetricConfig{}, ProcessThreadCountMetricConfig{}, ProcessUptimeMetricConfig{}, RootcauseBackendMetricConfig{}, RootcauseHostCapabilityMetricConfig{}, RootcauseNetworkUnattributedIoMetricConfig{}, RootcausePagingIoMetricConfig{}, RootcausePressureStallTimeMetricConfig{}, RootcauseProcessTCPFlightMetricConfig{}, RootcauseProcessTCPRetransmitsMetricConfig{}, RootcauseProcessTCPRttMetricConfig{}, RootcauseProcessWaitTimeMetricConfig{}, RootcauseWorkloadCPUTimeMetricConfig{}, RootcauseWorkloadDiskIoMetricConfig{}, RootcauseWorkloadMemoryResidentMetricConfig{}, RootcauseWorkloadNetworkIoMetricConfig{}, RootcauseWorkloadPagingFaultsMetricConfig{}, RootcauseWorkloadProcessCountMetricConfig{}, RootcauseWorkloadTCPFlightMetricConfig{}, RootcauseWorkloadTCPRetransmitsMetricConfig{}, RootcauseWorkloadWaitTimeMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemFilesystemUsageMetricConfig{}, SystemNetworkErrorsMetricConfig{}, SystemNetworkIoMetricConfig{}, SystemNetworkPacketDroppedMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingOperationsMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwNetworkBandwidthLimitMetricConfig{}, ProcessContextSwitchesMetricConfig{}, ProcessCPUTimeMetricConfig{}, ProcessDiskIoMetricConfig{}, ProcessMemoryUsageMetricConfig{}, ProcessMemoryVirtualMetricConfig{}, ProcessNetworkIoMetricConfig{}, ProcessPagingFaultsMetricConfig{}, ProcessThreadCountMetricConfig{}, ProcessUptimeMetricConfig{}, RootcauseBackendMetricConfig{}, RootcauseDiskInfoMetricConfig{}, RootcauseHostCapabilityMetricConfig{}, RootcauseNetworkUnattributedIoMetricConfig{}, RootcausePagingIoMetricConfig{}, RootcausePressureStallTimeMetricConfig{}, RootcauseProcessTCPFlightMetricConfig{}, RootcauseProcessTCPRetransmitsMetricConfig{}, RootcauseProcessTCPRttMetricConfig{}, RootcauseProcessWaitTimeMetricConfig{}, RootcauseWorkloadCPUTimeMetricConfig{}, RootcauseWorkloadDiskIoMetricConfig{}, RootcauseWorkloadMemoryResidentMetricConfig{}, RootcauseWorkloadNetworkIoMetricConfig{}, RootcauseWorkloadPagingFaultsMetricConfig{}, RootcauseWorkloadProcessCountMetricConfig{}, RootcauseWorkloadTCPFlightMetricConfig{}, RootcauseWorkloadTCPRetransmitsMetricConfig{}, RootcauseWorkloadWaitTimeMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemFilesystemUsageMetricConfig{}, SystemNetworkErrorsMetricConfig{}, SystemNetworkIoMetricConfig{}, SystemNetworkPacketDroppedMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingOperationsMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

@@ -214,6 +214,7 @@ const (
 	AttributeRootcauseCapabilityCgroupV1Blkio
 	AttributeRootcauseCapabilityCgroupV2CPU
 	AttributeRootcauseCapabilityCgroupV2Io
+	AttributeRootcauseCapabilityCgroupV2Memory
 	AttributeRootcauseCapabilityIoSchedulerBfq
 	AttributeRootcauseCapabilityRoot
 )
@@ -235,6 +236,8 @@ func (av AttributeRootcauseCapability) String() string {
 		return "cgroup_v2_cpu"
 	case AttributeRootcauseCapabilityCgroupV2Io:
 		return "cgroup_v2_io"
+	case AttributeRootcauseCapabilityCgroupV2Memory:
+		return "cgroup_v2_memory"
 	case AttributeRootcauseCapabilityIoSchedulerBfq:
 		return "io_scheduler_bfq"
 	case AttributeRootcauseCapabilityRoot:
@@ -252,6 +255,7 @@ var MapAttributeRootcauseCapability = map[string]AttributeRootcauseCapability{
 	"cgroup_v1_blkio":  AttributeRootcauseCapabilityCgroupV1Blkio,
 	"cgroup_v2_cpu":    AttributeRootcauseCapabilityCgroupV2CPU,
 	"cgroup_v2_io":     AttributeRootcauseCapabilityCgroupV2Io,
+	"cgroup_v2_memory": AttributeRootcauseCapabilityCgroupV2Memory,
 	"io_scheduler_bfq": AttributeRootcauseCapabilityIoSchedulerBfq,
 	"root":             AttributeRootcauseCapabilityRoot,
 }
@@ -571,6 +575,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "rootcause.backend",
 		Attributes: []string{"process.pid", "process.creation.time", "process.executable.name", "rootcause.backend.client.pid", "rootcause.backend.client.creation.time", "rootcause.backend.client.name", "rootcause.backend.shared"},
 	},
+	RootcauseDiskInfo: metricInfo{
+		Name:       "rootcause.disk.info",
+		Attributes: []string{"system.device", "rootcause.disk.number", "rootcause.disk.scheduler"},
+	},
 	RootcauseHostCapability: metricInfo{
 		Name:       "rootcause.host.capability",
 		Attributes: []string{"rootcause.capability"},
@@ -708,6 +716,7 @@ type metricsInfo struct {
 	ProcessThreadCount              metricInfo
 	ProcessUptime                   metricInfo
 	RootcauseBackend                metricInfo
+	RootcauseDiskInfo               metricInfo
 	RootcauseHostCapability         metricInfo
 	RootcauseNetworkUnattributedIo  metricInfo
 	RootcausePagingIo               metricInfo
@@ -771,6 +780,12 @@ func WithProcessExecutablePathMetricAttribute(processExecutablePathAttributeValu
 func WithProcessUserIDMetricAttribute(processUserIDAttributeValue int64) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutInt("process.user.id", processUserIDAttributeValue)
+	})
+}
+
+func WithRootcauseDiskSchedulerMetricAttribute(rootcauseDiskSchedulerAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("rootcause.disk.scheduler", rootcauseDiskSchedulerAttributeValue)
 	})
 }
 
@@ -1427,6 +1442,62 @@ func (m *metricRootcauseBackend) emit(metrics pmetric.MetricSlice) {
 
 func newMetricRootcauseBackend(cfg RootcauseBackendMetricConfig) metricRootcauseBackend {
 	m := metricRootcauseBackend{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricRootcauseDiskInfo struct {
+	data     pmetric.Metric                // data buffer for generated metric.
+	config   RootcauseDiskInfoMetricConfig // metric config provided by user.
+	capacity int                           // max observed number of data points added to the metric.
+}
+
+// init fills rootcause.disk.info metric with initial data.
+func (m *metricRootcauseDiskInfo) init() {
+	m.data.SetName("rootcause.disk.info")
+	m.data.SetDescription("What must be known of a disk to limit who uses it; always 1.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricRootcauseDiskInfo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, rootcauseDiskNumberAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	dp.Attributes().PutStr("rootcause.disk.number", rootcauseDiskNumberAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricRootcauseDiskInfo) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricRootcauseDiskInfo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricRootcauseDiskInfo(cfg RootcauseDiskInfoMetricConfig) metricRootcauseDiskInfo {
+	m := metricRootcauseDiskInfo{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -3174,6 +3245,7 @@ type MetricsBuilder struct {
 	metricProcessThreadCount              metricProcessThreadCount
 	metricProcessUptime                   metricProcessUptime
 	metricRootcauseBackend                metricRootcauseBackend
+	metricRootcauseDiskInfo               metricRootcauseDiskInfo
 	metricRootcauseHostCapability         metricRootcauseHostCapability
 	metricRootcauseNetworkUnattributedIo  metricRootcauseNetworkUnattributedIo
 	metricRootcausePagingIo               metricRootcausePagingIo
@@ -3241,6 +3313,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricProcessThreadCount:              newMetricProcessThreadCount(mbc.Metrics.ProcessThreadCount),
 		metricProcessUptime:                   newMetricProcessUptime(mbc.Metrics.ProcessUptime),
 		metricRootcauseBackend:                newMetricRootcauseBackend(mbc.Metrics.RootcauseBackend),
+		metricRootcauseDiskInfo:               newMetricRootcauseDiskInfo(mbc.Metrics.RootcauseDiskInfo),
 		metricRootcauseHostCapability:         newMetricRootcauseHostCapability(mbc.Metrics.RootcauseHostCapability),
 		metricRootcauseNetworkUnattributedIo:  newMetricRootcauseNetworkUnattributedIo(mbc.Metrics.RootcauseNetworkUnattributedIo),
 		metricRootcausePagingIo:               newMetricRootcausePagingIo(mbc.Metrics.RootcausePagingIo),
@@ -3367,6 +3440,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricProcessThreadCount.emit(ils.Metrics())
 	mb.metricProcessUptime.emit(ils.Metrics())
 	mb.metricRootcauseBackend.emit(ils.Metrics())
+	mb.metricRootcauseDiskInfo.emit(ils.Metrics())
 	mb.metricRootcauseHostCapability.emit(ils.Metrics())
 	mb.metricRootcauseNetworkUnattributedIo.emit(ils.Metrics())
 	mb.metricRootcausePagingIo.emit(ils.Metrics())
@@ -3482,6 +3556,11 @@ func (mb *MetricsBuilder) RecordProcessUptimeDataPoint(ts pcommon.Timestamp, val
 // RecordRootcauseBackendDataPoint adds a data point to rootcause.backend metric.
 func (mb *MetricsBuilder) RecordRootcauseBackendDataPoint(ts pcommon.Timestamp, val int64, processPidAttributeValue int64, processCreationTimeAttributeValue string, processExecutableNameAttributeValue string, rootcauseBackendClientPidAttributeValue int64, rootcauseBackendClientCreationTimeAttributeValue string, rootcauseBackendClientNameAttributeValue string, rootcauseBackendSharedAttributeValue bool) {
 	mb.metricRootcauseBackend.recordDataPoint(mb.startTime, ts, val, processPidAttributeValue, processCreationTimeAttributeValue, processExecutableNameAttributeValue, rootcauseBackendClientPidAttributeValue, rootcauseBackendClientCreationTimeAttributeValue, rootcauseBackendClientNameAttributeValue, rootcauseBackendSharedAttributeValue)
+}
+
+// RecordRootcauseDiskInfoDataPoint adds a data point to rootcause.disk.info metric.
+func (mb *MetricsBuilder) RecordRootcauseDiskInfoDataPoint(ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, rootcauseDiskNumberAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricRootcauseDiskInfo.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue, rootcauseDiskNumberAttributeValue, options...)
 }
 
 // RecordRootcauseHostCapabilityDataPoint adds a data point to rootcause.host.capability metric.

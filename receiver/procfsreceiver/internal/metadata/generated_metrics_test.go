@@ -101,6 +101,9 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordRootcauseBackendDataPoint(ts, 1, 11, "process.creation.time-val", "process.executable.name-val", 28, "rootcause.backend.client.creation.time-val", "rootcause.backend.client.name-val", true)
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordRootcauseDiskInfoDataPoint(ts, 1, "system.device-val", "rootcause.disk.number-val", WithRootcauseDiskSchedulerMetricAttribute("rootcause.disk.scheduler-val"))
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordRootcauseHostCapabilityDataPoint(ts, 1, AttributeRootcauseCapabilitySchedAutogroup)
 			defaultMetricsCount++
 			allMetricsCount++
@@ -543,6 +546,27 @@ func TestMetricsBuilder(t *testing.T) {
 					rootcauseBackendSharedAttrVal, ok := dp.Attributes().Get("rootcause.backend.shared")
 					assert.True(t, ok)
 					assert.True(t, rootcauseBackendSharedAttrVal.Bool())
+				case "rootcause.disk.info":
+					assert.False(t, validatedMetrics["rootcause.disk.info"], "Found a duplicate in the metrics slice: rootcause.disk.info")
+					validatedMetrics["rootcause.disk.info"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "What must be known of a disk to limit who uses it; always 1.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					systemDeviceAttrVal, ok := dp.Attributes().Get("system.device")
+					assert.True(t, ok)
+					assert.Equal(t, "system.device-val", systemDeviceAttrVal.Str())
+					rootcauseDiskNumberAttrVal, ok := dp.Attributes().Get("rootcause.disk.number")
+					assert.True(t, ok)
+					assert.Equal(t, "rootcause.disk.number-val", rootcauseDiskNumberAttrVal.Str())
+					rootcauseDiskSchedulerAttrVal, ok := dp.Attributes().Get("rootcause.disk.scheduler")
+					assert.True(t, ok)
+					assert.Equal(t, "rootcause.disk.scheduler-val", rootcauseDiskSchedulerAttrVal.Str())
 				case "rootcause.host.capability":
 					assert.False(t, validatedMetrics["rootcause.host.capability"], "Found a duplicate in the metrics slice: rootcause.host.capability")
 					validatedMetrics["rootcause.host.capability"] = true
