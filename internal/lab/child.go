@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -39,6 +40,7 @@ type spec struct {
 	env  []string    // added to the environment
 	cpus unix.CPUSet // none for this process's own
 	log  string      // file for its output
+	says io.Writer   // takes its standard error; nil for the log
 	dir  string      // that it works in; empty for this process's own
 	// wrap puts commands before the program that take it elsewhere, such as to a
 	// control group or a network; nil for none. They must exec what they are given.
@@ -92,6 +94,9 @@ func start(ctx context.Context, s spec) (*child, error) {
 	cmd.Dir = s.dir
 	cmd.Env = s.environment()
 	cmd.Stdout, cmd.Stderr = log, log
+	if s.says != nil {
+		cmd.Stderr = s.says
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: s.orphaned()}
 	ends := cmp.Or(s.ends, unix.SIGTERM)
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, ends) }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,9 @@ type scene struct {
 	fail  context.CancelCauseFunc // ends the run
 
 	cpus   cpuSplit
+	tried  bool         // remedies are tried on it: there is no collector
 	group  *stage.Group // bounds the site and the jobs together; nil if nothing does
+	bound  *stage.Group // bounds the site's disk
 	site   *stage.Group
 	server *stage.Group // of the database
 	jobs   *stage.Group
@@ -132,6 +135,10 @@ func (s *scene) makeDisk(ctx context.Context) error {
 			return err
 		}
 		s.faulty, s.root, s.device = disk, disk.Path, disk.Device
+	case s.tried && s.slow():
+		if err := s.serveDisk(ctx); err != nil {
+			return err
+		}
 	default:
 		disk, err := s.stage.Disk(ctx, stage.DiskSpec{Name: "site", SizeMiB: want.SizeMiB})
 		if err != nil {
@@ -165,7 +172,7 @@ func (s *scene) makeNetwork(ctx context.Context) error {
 // its database are in groups such as systemd gives to units.
 func (s *scene) makeGroups(context.Context) error {
 	limits := stage.Limits{MemoryBytes: int64(s.plan.Host.MemoryMiB) << 20}
-	if s.slow() {
+	if s.slow() && s.bound == nil {
 		limits.IO = []stage.IOLimit{s.rate(preparing, preparing)}
 	}
 	if limits.MemoryBytes == 0 && len(limits.IO) == 0 && stage.Probe().Missing(stage.NeedGroup) != "" { //nolint:contextcheck // as in build
@@ -176,6 +183,7 @@ func (s *scene) makeGroups(context.Context) error {
 	if errs[0] != nil {
 		return errs[0]
 	}
+	s.bound = cmp.Or(s.bound, s.group)
 	s.site, errs[1] = s.group.Child(service + ".service")
 	s.server, errs[2] = s.group.Child("postgresql.service")
 	s.jobs, errs[3] = s.group.Child("jobs")
@@ -196,7 +204,7 @@ func (s *scene) slowDown() error {
 	if !s.slow() {
 		return nil
 	}
-	return s.group.SetIO(s.rate(s.plan.Host.Disk.ReadMBps, s.plan.Host.Disk.WriteMBps))
+	return s.bound.SetIO(s.rate(s.plan.Host.Disk.ReadMBps, s.plan.Host.Disk.WriteMBps))
 }
 
 // rate is a bound on the site's disk.
@@ -226,13 +234,18 @@ func (s *scene) placeOf(job scenario.Job) (cpus unix.CPUSet, wrap func([]string)
 	return cpus, s.in(s.jobs)
 }
 
+// dataDir is where what the backups save is.
+func (s *scene) dataDir() string {
+	if s.plan.Data.Elsewhere {
+		return s.file("data")
+	}
+	return s.on("data")
+}
+
 // makeData writes the site's files and what the backups save.
 func (s *scene) makeData(ctx context.Context) error {
 	site, data := s.plan.Site, s.plan.Data
-	dir := s.on("data")
-	if data.Elsewhere {
-		dir = s.file("data")
-	}
+	dir := s.dataDir()
 	for where, set := range map[string]dataSet{
 		s.on("www"): {files: site.Files, fileKiB: site.FileKiB, kind: randomData, seed: s.plan.Seed},
 		dir:         {files: data.Files, fileKiB: data.FileKiB, kind: dataKind(data.Kind), seed: s.plan.Seed + 1},

@@ -24,7 +24,7 @@ func (s *scene) open(ctx context.Context, collector, journal string, in *inbox) 
 	if err := errors.Join(s.forgetFiles(ctx), s.slowDown()); err != nil {
 		return err
 	}
-	for _, part := range []func(context.Context) error{s.startUpstream, s.startSite, s.startVisitors} {
+	for _, part := range []func(context.Context) error{s.startUpstream, s.startSite, s.fillCache, s.startVisitors} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -115,8 +115,13 @@ func (s *scene) startUpstream(ctx context.Context) error {
 // base is the URL of the site.
 func (s *scene) base() string { return "http://" + s.addr(s.inside, sitePort) }
 
-// otlp is the URL of the collector.
-func (s *scene) otlp() string { return "http://" + s.addr(s.world, otlpPort) }
+// otlp is the URL of the collector; empty if there is none.
+func (s *scene) otlp() string {
+	if s.tried {
+		return ""
+	}
+	return "http://" + s.addr(s.world, otlpPort)
+}
 
 func (s *scene) startSite(ctx context.Context) error {
 	site, addr := s.plan.Site, s.addr(s.inside, sitePort)
@@ -151,16 +156,21 @@ func (s *scene) startSite(ctx context.Context) error {
 	return err
 }
 
-// startVisitors lets visitors come. What the site is to have in the page cache is
-// read once before.
-func (s *scene) startVisitors(ctx context.Context) error {
-	if s.plan.Site.Cached {
-		for i := range s.plan.Site.Files {
-			if err := s.visit(ctx, i); err != nil {
-				return err
-			}
+// fillCache reads once what the site is to have in the page cache.
+func (s *scene) fillCache(ctx context.Context) error {
+	if !s.plan.Site.Cached {
+		return nil
+	}
+	for i := range s.plan.Site.Files {
+		if err := s.visit(ctx, i); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// startVisitors lets visitors come.
+func (s *scene) startVisitors(ctx context.Context) error {
 	load, err := NewLoad(s.base(), s.plan.Seed)
 	if err != nil {
 		return err
