@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,7 +55,7 @@ func newLabExperiment(s streams) *cobra.Command {
 					err = os.MkdirAll(l.pages, 0o755) //nolint:gosec // pages are for all to read
 				}
 				if err != nil {
-					return fmt.Errorf("-o: %w", err)
+					return fmt.Errorf("--output: %w", err)
 				}
 			}
 			l.streams = s
@@ -122,13 +123,17 @@ func (l *labExperiments) tryAll(ctx context.Context, plans []scenario.Plan) erro
 	if l.asJSON {
 		person = l.err
 	}
-	var done []tryout
-	broken := 0
+	var (
+		done   []tryout
+		broken int
+		ended  error // early
+	)
 	for _, plan := range plans {
 		_, _ = fmt.Fprintf(l.err, "\n%s, seed %d: %s\n", plan.Name, plan.Seed, plan.Summary)
 		one, err := l.try(ctx, plan)
 		if ctx.Err() != nil {
-			return errors.Join(context.Cause(ctx), err)
+			ended = cmp.Or(err, context.Cause(ctx))
+			break
 		}
 		if err != nil {
 			broken++
@@ -143,7 +148,7 @@ func (l *labExperiments) tryAll(ctx context.Context, plans []scenario.Plan) erro
 			return errors.Join(err, failed)
 		}
 	}
-	if err := writeTryouts(person, done); err != nil {
+	if err := errors.Join(ended, writeTryouts(person, done)); err != nil {
 		return err
 	}
 	return restoredAll(l.err, done, broken)

@@ -43,7 +43,7 @@ func Tryout(ctx context.Context, plan scenario.Plan, o TryoutOptions) (report []
 	if report, err = s.tryOut(ctx, o); err != nil {
 		err = cause(ctx, err)
 	}
-	fail(nil)                         // from here on children may end
+	fail(nil)                           // from here on children may end
 	if left := s.close(); left != nil { //nolint:contextcheck // it undoes also when ctx has ended
 		err = errors.Join(err, fmt.Errorf("not all was undone, 'culprit lab clean' tries again: %w", left))
 	}
