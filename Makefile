@@ -110,6 +110,10 @@ eval-lab: build ## Make every incident of the lab RUNS (2) times with fresh seed
 	@bin/culprit lab score --bench bin/lab/runs.jsonl > bin/lab/bench.txt
 	@test ! -f bin/lab/cases.jsonl || bin/culprit eval bin/lab
 
+.PHONY: eval-experiment
+eval-experiment: build ## Try the remedies on backups that take the disk, the link or the CPU: do they bring p95 back? (90 minutes)
+	@bin/culprit lab experiment disk-restic disk-rsync net-rsync net-rclone cpu-xz cpu-zstd -o bin/lab/experiments $(ARGS)
+
 .PHONY: servers
 servers: ## Build the real Alertmanager, Prometheus and promtool for the tests (cached; 4 minutes the first time)
 	@test/servers/build.sh

@@ -57,7 +57,7 @@ var layers = map[string]struct {
 	"internal/cli":                  {may: []string{"lab", "internal/lab", "internal/lab/collector", "internal/lab/demo", "internal/lab/victim", "internal/scenario", "internal/stage", "internal/catalog", "internal/labscore", "internal/experiment", "internal/experiment/picture", "internal/experiment/trial", "internal/evaluate", "internal/fit", "internal/report", "internal/journal", "internal/params", "internal/rootcause", "internal/catalog/files", "internal/fact"}},
 	"internal/experiment":           {pure: true, may: []string{"internal/catalog", "internal/fact"}},
 	"internal/experiment/picture":   {may: []string{"internal/experiment"}},
-	"internal/experiment/trial":     {may: []string{"internal/experiment", "internal/catalog", "internal/lab/child", "internal/lab/load", "internal/stage"}},
+	"internal/experiment/trial":     {may: []string{"internal/experiment", "internal/catalog", "internal/lab/child", "internal/lab/load", "internal/lab/wait", "internal/stage"}},
 	"receiver/procfsreceiver":       {may: []string{"internal/process", "internal/procscan", "internal/bpfscan", "internal/sockets", "internal/workload", "internal/catalog", "internal/catalog/files", "internal/fact", "receiver/procfsreceiver/internal/metadata"}},
 	"receiver/httpprobereceiver":    {may: []string{"receiver/httpprobereceiver/internal/metadata"}},
 	"processor/rootcauseprocessor":  {may: []string{"internal/otelfact", "internal/journal", "internal/event", "internal/catalog/files", "internal/params", "internal/rootcause", "internal/backup", "internal/fact", "internal/latency", "processor/rootcauseprocessor/internal/metadata"}},

@@ -24,7 +24,7 @@ func newLab(s streams) *cobra.Command {
 		Args: onlyCommands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLabList(s), newLabShow(s), newLabRun(s), newLabScore(s), newLabClean(s))
+	cmd.AddCommand(newLabList(s), newLabShow(s), newLabRun(s), newLabExperiment(s), newLabScore(s), newLabClean(s))
 	for _, sub := range cmd.Commands() {
 		sub.Args = asUsage(sub.Args)
 	}

@@ -47,7 +47,9 @@ func (a Abilities) Play(p scenario.Plan) error {
 		need(d.Faulty, stage.NeedFaultyDisk)
 		need(!d.Faulty, stage.NeedDisk, stage.NeedIO)
 		if d.ReadMBps+d.WriteMBps > 0 {
-			errs = append(errs, onDevice(a.base))
+			if err := onDevice(a.base); err != nil {
+				errs = append(errs, err)
+			}
 		}
 	}
 	need(p.Host.Network != nil, stage.NeedNetwork)

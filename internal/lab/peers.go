@@ -39,7 +39,7 @@ func (s *scene) makePeers(ctx context.Context) error {
 		args    []string
 	}{
 		{"rsync", rsyncPort, []string{"--daemon", "--no-detach", "--config=" + conf, "--address=" + s.world, fmt.Sprintf("--port=%d", s.ports[rsyncPort])}},
-		{"rclone", webdavPort, []string{"serve", "webdav", "--addr", s.addr(s.world, webdavPort), dir}},
+		{"rclone", webdavPort, []string{"serve", "webdav", "--addr", s.addr(s.world, webdavPort), "--dir-cache-time=0s", dir}},
 	} {
 		program, err := exec.LookPath(peer.program)
 		if err != nil {

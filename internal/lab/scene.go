@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,9 @@ type scene struct {
 	fail  context.CancelCauseFunc // ends the run
 
 	cpus   child.CPUs
+	tried  bool         // remedies are tried on it: there is no collector
 	group  *stage.Group // bounds the site and the jobs together; nil if nothing does
+	bound  *stage.Group // bounds the site's disk
 	site   *stage.Group
 	server *stage.Group // of the database
 	jobs   *stage.Group
@@ -135,6 +138,10 @@ func (s *scene) makeDisk(ctx context.Context) error {
 			return err
 		}
 		s.faulty, s.root, s.device = disk, disk.Path, disk.Device
+	case s.tried && s.slow():
+		if err := s.serveDisk(ctx); err != nil {
+			return err
+		}
 	default:
 		disk, err := s.stage.Disk(ctx, stage.DiskSpec{Name: "site", SizeMiB: want.SizeMiB})
 		if err != nil {
@@ -168,7 +175,7 @@ func (s *scene) makeNetwork(ctx context.Context) error {
 // its database are in groups such as systemd gives to units.
 func (s *scene) makeGroups(context.Context) error {
 	limits := stage.Limits{MemoryBytes: int64(s.plan.Host.MemoryMiB) << 20}
-	if s.slow() {
+	if s.slow() && s.bound == nil {
 		limits.IO = []stage.IOLimit{s.rate(preparing, preparing)}
 	}
 	if limits.MemoryBytes == 0 && len(limits.IO) == 0 && stage.Probe().Missing(stage.NeedGroup) != "" { //nolint:contextcheck // as in build
@@ -179,6 +186,7 @@ func (s *scene) makeGroups(context.Context) error {
 	if errs[0] != nil {
 		return errs[0]
 	}
+	s.bound = cmp.Or(s.bound, s.group)
 	s.site, errs[1] = s.group.Child(victim.Service + ".service")
 	s.server, errs[2] = s.group.Child("postgresql.service")
 	s.jobs, errs[3] = s.group.Child("jobs")
@@ -199,7 +207,7 @@ func (s *scene) slowDown() error {
 	if !s.slow() {
 		return nil
 	}
-	return s.group.SetIO(s.rate(s.plan.Host.Disk.ReadMBps, s.plan.Host.Disk.WriteMBps))
+	return s.bound.SetIO(s.rate(s.plan.Host.Disk.ReadMBps, s.plan.Host.Disk.WriteMBps))
 }
 
 // rate is a bound on the site's disk.
@@ -229,13 +237,18 @@ func (s *scene) placeOf(job scenario.Job) (cpus unix.CPUSet, wrap func([]string)
 	return cpus, s.in(s.jobs)
 }
 
+// dataDir is where what the backups save is.
+func (s *scene) dataDir() string {
+	if s.plan.Data.Elsewhere {
+		return s.file("data")
+	}
+	return s.on("data")
+}
+
 // makeData writes the site's files and what the backups save.
 func (s *scene) makeData(ctx context.Context) error {
 	site, data := s.plan.Site, s.plan.Data
-	dir := s.on("data")
-	if data.Elsewhere {
-		dir = s.file("data")
-	}
+	dir := s.dataDir()
 	for where, set := range map[string]victim.DataSet{
 		s.on("www"): {Files: site.Files, FileKiB: site.FileKiB, Kind: victim.RandomData, Seed: s.plan.Seed},
 		dir:         {Files: data.Files, FileKiB: data.FileKiB, Kind: victim.DataKind(data.Kind), Seed: s.plan.Seed + 1},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/otel-culprit/culprit/internal/lab/load"
 	"github.com/otel-culprit/culprit/internal/lab/victim"
 	"github.com/otel-culprit/culprit/internal/lab/wait"
+	"github.com/otel-culprit/culprit/internal/scenario"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
 
@@ -28,7 +30,7 @@ func (s *scene) open(ctx context.Context, program, journal string, in *collector
 	if err := errors.Join(s.forgetFiles(ctx), s.slowDown()); err != nil {
 		return err
 	}
-	for _, part := range []func(context.Context) error{s.startUpstream, s.startSite, s.startVisitors} {
+	for _, part := range []func(context.Context) error{s.startUpstream, s.startSite, s.fillCache, s.startVisitors} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -119,8 +121,13 @@ func (s *scene) startUpstream(ctx context.Context) error {
 // base is the URL of the site.
 func (s *scene) base() string { return "http://" + s.addr(s.inside, sitePort) }
 
-// otlp is the URL of the collector.
-func (s *scene) otlp() string { return "http://" + s.addr(s.world, otlpPort) }
+// otlp is the URL of the collector; empty if there is none.
+func (s *scene) otlp() string {
+	if s.tried {
+		return ""
+	}
+	return "http://" + s.addr(s.world, otlpPort)
+}
 
 func (s *scene) startSite(ctx context.Context) error {
 	site, addr := s.plan.Site, s.addr(s.inside, sitePort)
@@ -155,16 +162,29 @@ func (s *scene) startSite(ctx context.Context) error {
 	return err
 }
 
-// startVisitors lets visitors come. What the site is to have in the page cache is
-// read once before.
-func (s *scene) startVisitors(ctx context.Context) error {
-	if s.plan.Site.Cached {
-		for i := range s.plan.Site.Files {
-			if err := victim.Visit(ctx, s.base(), i); err != nil {
-				return err
-			}
+// fillCache reads once what the site is to have in the page cache.
+func (s *scene) fillCache(ctx context.Context) error {
+	if !s.plan.Site.Cached {
+		return nil
+	}
+	for i := range s.plan.Site.Files {
+		if err := victim.Visit(ctx, s.base()+page(s.plan, i)); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// page is the path of one of the site's pages.
+func page(p scenario.Plan, item int) string {
+	if p.Site.Server == "nginx" {
+		return "/" + victim.FileName(item)
+	}
+	return "/item/" + strconv.Itoa(item)
+}
+
+// startVisitors lets visitors come.
+func (s *scene) startVisitors(ctx context.Context) error {
 	visitors, err := load.New(s.base(), s.plan.Seed)
 	if err != nil {
 		return err
@@ -187,9 +207,9 @@ func (s *scene) startCollector(ctx context.Context, program, journal string) err
 	if err != nil {
 		return fmt.Errorf("host.name is not known: %w", err)
 	}
-	path, processes := "/item/1", victim.Service
+	processes := victim.Service
 	if s.plan.Site.Server == "nginx" {
-		path, processes = "/"+victim.FileName(0), "nginx"
+		processes = "nginx"
 	}
 	if s.db != nil {
 		processes += ", postgres"
@@ -199,7 +219,7 @@ func (s *scene) startCollector(ctx context.Context, program, journal string) err
 		Name: "the collector",
 		Argv: []string{program, "--config=" + config},
 		Env: []string{
-			"CULPRIT_URL=" + s.base() + path,
+			"CULPRIT_URL=" + s.base() + page(s.plan, 1),
 			"CULPRIT_HOST=" + host,
 			"CULPRIT_PROCESSES=[" + processes + "]",
 			"CULPRIT_OTLP=" + addr,

@@ -16,6 +16,9 @@ import (
 type DiskSpec struct {
 	Name    string
 	SizeMiB int // at least 16
+	// Within is the group of the program behind a faulty disk: its limits are those
+	// of the disk, in whatever groups those are who use it. Nil for none.
+	Within *Group
 }
 
 // Disk is a file system of its own, on a block device of its own.
@@ -42,9 +45,19 @@ func (s *Stage) Disk(ctx context.Context, spec DiskSpec) (*Disk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make disk %s: %w", spec.Name, err)
 	}
-	d.Backing = backing(s.dir)
+	d.Backing = s.Backing()
 	return d, nil
 }
+
+// Unmount ends a disk's use before the run is undone, once nobody uses it.
+func (d *Disk) Unmount(ctx context.Context) error {
+	_, err := mount{d.Path}.undo(ctx)
+	return err
+}
+
+// Backing is the whole block device on which the run's directory lies; empty if
+// there is none.
+func (s *Stage) Backing() string { return backing(s.dir) }
 
 // makeImage makes a file with an empty file system.
 func (s *Stage) makeImage(ctx context.Context, spec DiskSpec) (string, error) {

@@ -124,6 +124,34 @@ func TestFaultyDisk(t *testing.T) {
 	require.Less(t, after, 100*time.Millisecond, "it is not left paused")
 }
 
+func TestRateOfADiskHoldsOutsideOfItsGroup(t *testing.T) {
+	s := newStage(t, NeedFaultyDisk, NeedIO)
+	if s.Backing() == "" {
+		t.Skip("the run's directory is on no block device")
+	}
+	group, err := s.Group("disk", Limits{})
+	require.NoError(t, err)
+	d, err := s.FaultyDisk(t.Context(), DiskSpec{Name: "bounded", SizeMiB: 32, Within: group})
+	require.NoError(t, err)
+	file := filepath.Join(d.Path, "file")
+	require.NoError(t, os.WriteFile(file, make([]byte, 4<<20), 0o600))
+	require.NoError(t, Evict(t.Context(), file, filepath.Join(s.Dir(), "bounded.img")))
+	require.NoError(t, group.SetIO(IOLimit{Device: s.Backing(), ReadBPS: 4 << 20}))
+
+	begin := time.Now()
+	_, err = os.ReadFile(file) // by this process, which is in no group of the run
+	require.NoError(t, err)
+	t.Logf("read 4 MiB at 4 MiB/s in %v", time.Since(begin))
+	require.Greater(t, time.Since(begin), 700*time.Millisecond)
+
+	require.NoError(t, group.SetIO(IOLimit{Device: s.Backing()}))
+	require.NoError(t, d.Unmount(t.Context()))
+	require.NoError(t, d.Unmount(t.Context()), "it may be called twice")
+	points, err := mountPoints()
+	require.NoError(t, err)
+	require.NotContains(t, points, d.Path)
+}
+
 // inFlight says whether a request of the device is under way.
 func inFlight(t *testing.T, device string) bool {
 	t.Helper()

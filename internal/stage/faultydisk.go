@@ -39,6 +39,15 @@ func (s *Stage) FaultyDisk(ctx context.Context, spec DiskSpec) (*FaultyDisk, err
 	return d, nil
 }
 
+// server is the command of the program behind a faulty disk. Within a group it keeps
+// nothing in memory, so that all that is read comes from the device below.
+func (spec DiskSpec) server(argv []string) []string {
+	if spec.Within == nil {
+		return argv
+	}
+	return spec.Within.Wrap(append(argv, "cache=none", "fadvise=random"))
+}
+
 func (s *Stage) serveImage(ctx context.Context, spec DiskSpec, image string) (*FaultyDisk, error) {
 	at := filepath.Join(s.dir, spec.Name)
 	server := diskServer{Socket: at + ".nbd", Control: at + ".control"}
@@ -48,7 +57,7 @@ func (s *Stage) serveImage(ctx context.Context, spec DiskSpec, image string) (*F
 	if err := s.record(server); err != nil {
 		return nil, err
 	}
-	if err := startServer(ctx, at+".nbdkit.log", exists(server.Socket), server.argv(image)); err != nil {
+	if err := startServer(ctx, at+".nbdkit.log", exists(server.Socket), spec.server(server.argv(image))); err != nil {
 		return nil, err
 	}
 	files := at + ".fuse"

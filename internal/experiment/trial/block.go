@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/otel-culprit/culprit/internal/experiment"
+	"github.com/otel-culprit/culprit/internal/lab/wait"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
 
@@ -125,7 +126,7 @@ func (t *trial) during(ctx context.Context, arm string, j *job) error {
 		if j != nil && now.After(least) && j.ended() {
 			return nil
 		}
-		if err := sleep(ctx, min(looking, time.Until(end))); err != nil {
+		if err := wait.Sleep(ctx, min(looking, time.Until(end))); err != nil {
 			return err
 		}
 		if err := t.look(time.Now(), fmt.Sprintf("in the block %q", experiment.Label(arm))); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/otel-culprit/culprit/internal/experiment"
 	"github.com/otel-culprit/culprit/internal/lab/load"
+	"github.com/otel-culprit/culprit/internal/lab/wait"
 	"github.com/otel-culprit/culprit/internal/stage"
 )
 
@@ -175,7 +176,7 @@ func (t *trial) rate() float64 {
 // answers makes sure that there is a site before anything is done to it.
 func (t *trial) answers(ctx context.Context) error {
 	began := time.Now()
-	if err := sleep(ctx, t.Settle); err != nil {
+	if err := wait.Sleep(ctx, t.Settle); err != nil {
 		return err
 	}
 	for {
@@ -187,7 +188,7 @@ func (t *trial) answers(ctx context.Context) error {
 		case len(took) >= 5:
 			return nil
 		}
-		if err := sleep(ctx, looking); err != nil {
+		if err := wait.Sleep(ctx, looking); err != nil {
 			return err
 		}
 	}

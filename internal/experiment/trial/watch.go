@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/otel-culprit/culprit/internal/experiment"
+	"github.com/otel-culprit/culprit/internal/lab/wait"
 )
 
 const (
@@ -47,7 +48,7 @@ func (t *trial) awaitCalm(ctx context.Context, arm string) (calm bool, err error
 	const tolerated = 2 // times the p95 of the baseline
 	began := time.Now()
 	for {
-		if err := sleep(ctx, looking); err != nil {
+		if err := wait.Sleep(ctx, looking); err != nil {
 			return false, err
 		}
 		now := time.Now()
@@ -82,16 +83,4 @@ func (t *trial) baseline() float64 {
 		return 0
 	}
 	return slices.Max(p95)
-}
-
-// sleep returns early, with the reason, when ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -41,6 +42,7 @@ type Spec struct {
 	Env  []string    // added to the environment
 	CPUs unix.CPUSet // none for this process's own
 	Log  string      // file for its output
+	Says io.Writer   // takes its standard error; nil for the log
 	Dir  string      // that it works in; empty for this process's own
 	// Wrap puts commands before the program that take it elsewhere, such as to a
 	// control group or a network; nil for none. They must exec what they are given.
@@ -94,6 +96,9 @@ func Start(ctx context.Context, s Spec) (*Process, error) {
 	cmd.Dir = s.Dir
 	cmd.Env = s.Environment()
 	cmd.Stdout, cmd.Stderr = log, log
+	if s.Says != nil {
+		cmd.Stderr = s.Says
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: s.orphaned()}
 	ends := cmp.Or(s.Ends, unix.SIGTERM)
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, ends) }
@@ -137,12 +142,17 @@ func (c *Process) Leads(pid int) bool {
 // Stop ends the child and everything in its group. It may be called twice. One
 // that waits for a device that does not answer outlives it.
 func (c *Process) Stop() {
-	if !c.Ended() {
-		c.signal(c.ends)
-		c.await(Patience)
-	}
+	c.Ask(Patience)
 	c.signal(unix.SIGKILL) // what its leader left behind
 	c.await(Patience)
+}
+
+// Ask asks the child to end, and waits until it did, at most so long.
+func (c *Process) Ask(atMost time.Duration) {
+	if !c.Ended() {
+		c.signal(c.ends)
+		c.await(atMost)
+	}
 }
 
 // await waits until the child ended.

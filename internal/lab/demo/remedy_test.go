@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-culprit/culprit/internal/event"
+	"github.com/otel-culprit/culprit/internal/lab/child"
 )
 
 func TestAutogrouped(t *testing.T) {
@@ -41,7 +42,7 @@ func TestAutogrouped(t *testing.T) {
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			grouped, why := Autogrouped(42, kernelOf(test.files))
+			grouped, why := child.Autogrouped(42, kernelOf(test.files))
 			require.Equal(t, test.grouped, grouped)
 			require.Equal(t, grouped, why == "", why)
 		})

@@ -25,9 +25,9 @@ func CPUOf(ctx context.Context, base string) (float64, error) {
 	return h.CPUSeconds, nil
 }
 
-// Visit asks the site at base for an item.
-func Visit(ctx context.Context, base string, item int) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/item/%d", base, item), http.NoBody)
+// Visit asks a site for a page.
+func Visit(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return err
 	}
