@@ -101,7 +101,7 @@ eval: ## Judge the engine on NIGHTS (40) generated nights of each kind, at 1, 10
 	@CULPRIT_EVAL=$(NIGHTS) go test -count=1 -v -run "TestGeneratedIncidents|TestPromisedCases" ./internal/rootcause | grep -vE '^(=== |--- |PASS|ok)'
 
 .PHONY: eval-lab
-eval-lab: build ## Make every incident of the lab RUNS (2) times with fresh seeds, and score the verdicts (40 minutes each time)
+eval-lab: build ## Make every incident of the lab RUNS (2) times with fresh seeds, and score the verdicts (half an hour each time)
 	@mkdir -p bin/lab
 	@test ! -s bin/lab/runs.jsonl || test -z "$$(tail -c1 bin/lab/runs.jsonl)" || echo >> bin/lab/runs.jsonl
 	@bin/culprit lab run all --runs $(RUNS) --keep bin/lab --json $(ARGS) | tee -a bin/lab/runs.jsonl \

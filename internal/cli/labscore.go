@@ -155,7 +155,7 @@ func writeScore(w io.Writer, r labscore.Report) error {
 	}
 	table("guilty", r.Guilty, r.AllGuilty)
 	table("innocent", r.Innocent, r.AllInnocent)
-	for _, p := range r.Promises() {
+	for _, p := range append(r.Promises(), r.Missed()...) {
 		bound := "at most " + decimals(p.Most, 2)
 		if p.Least > 0 {
 			bound = "at least " + decimals(p.Least, 2)

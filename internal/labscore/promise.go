@@ -1,6 +1,9 @@
 package labscore
 
-// Promise is a bound that a figure over all runs of a kind must keep.
+import "slices"
+
+// Promise is a bound that a figure over the runs of a kind, or of one scenario, must
+// keep.
 type Promise struct {
 	What  string `json:"what"`
 	Value Figure `json:"value"`
@@ -17,24 +20,48 @@ const (
 	mostBrier      = 0.05
 )
 
-// Promises says which are kept; those of which nothing is known are left out.
+// Promises says which are kept over all runs; those of which nothing is known are
+// left out.
 func (r Report) Promises() []Promise {
 	var list []Promise
-	most := func(what string, value, limit Figure) {
-		if value.Known() {
-			list = append(list, Promise{What: what, Value: value, Most: limit, Kept: value <= limit})
-		}
+	if r.AllGuilty != nil {
+		list = r.AllGuilty.ofGuilty("over the guilty")
 	}
-	if g := r.AllGuilty; g != nil {
-		if g.Top1.Value.Known() {
-			list = append(list, Promise{What: "top-1 over the guilty", Value: g.Top1.Value, Least: leastTop1, Kept: g.Top1.Value >= leastTop1})
-		}
-		most("symptom to verdict p90 over the guilty, s", g.VerdictP90, mostToVerdict)
-		most("Brier score over the guilty", g.Brier, mostBrier)
-	}
-	if i := r.AllInnocent; i != nil {
-		most("false blame of a backup over the innocent", i.FalseBlame.Value, mostFalseBlame)
-		most("Brier score over the innocent", i.Brier, mostBrier)
+	if r.AllInnocent != nil {
+		list = append(list, r.AllInnocent.ofInnocent("over the innocent")...)
 	}
 	return list
+}
+
+// Missed are the promises that single scenarios do not keep.
+func (r Report) Missed() []Promise {
+	var list []Promise
+	for _, row := range r.Guilty {
+		list = append(list, row.ofGuilty("of "+row.Scenario)...)
+	}
+	for _, row := range r.Innocent {
+		list = append(list, row.ofInnocent("of "+row.Scenario)...)
+	}
+	return slices.DeleteFunc(list, func(p Promise) bool { return p.Kept })
+}
+
+func (r Row) ofGuilty(whose string) []Promise {
+	var list []Promise
+	if r.Top1.Value.Known() {
+		list = append(list, Promise{What: "top-1 " + whose, Value: r.Top1.Value, Least: leastTop1, Kept: r.Top1.Value >= leastTop1})
+	}
+	list = atMost(list, "symptom to verdict p90 "+whose+", s", r.VerdictP90, mostToVerdict)
+	return atMost(list, "Brier score "+whose, r.Brier, mostBrier)
+}
+
+func (r Row) ofInnocent(whose string) []Promise {
+	list := atMost(nil, "false blame of a backup "+whose, r.FalseBlame.Value, mostFalseBlame)
+	return atMost(list, "Brier score "+whose, r.Brier, mostBrier)
+}
+
+func atMost(list []Promise, what string, value, limit Figure) []Promise {
+	if !value.Known() {
+		return list
+	}
+	return append(list, Promise{What: what, Value: value, Most: limit, Kept: value <= limit})
 }

@@ -166,3 +166,11 @@ func TestCheck(t *testing.T) {
 	r.Verdict.Confidence, r.SymptomToVerdict = nil, &nan
 	require.False(t, Score([]Run{r}).Guilty[0].VerdictP90.Known())
 }
+
+func TestAScenarioThatMissesAPromiseIsTold(t *testing.T) {
+	require.Empty(t, Score(runs(t, right, calm)).Missed())
+	missed := Score(runs(t, right, blamed)).Missed()
+	require.Len(t, missed, 2)
+	require.Contains(t, missed[0].What, "false blame of a backup of ")
+	require.Contains(t, missed[1].What, "Brier score of ")
+}
