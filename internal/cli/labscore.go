@@ -49,8 +49,9 @@ func newLabScore(s streams) *cobra.Command {
 				report := labscore.Score(runs)
 				return out.Encode(struct {
 					labscore.Report
-					Promises []labscore.Promise `json:"promises"`
-				}{report, report.Promises()})
+					Promises []labscore.Promise `json:"promises"` // over all runs
+					Missed   []labscore.Promise `json:"missed"`   // by single scenarios
+				}{report, report.Promises(), report.Missed()})
 			default:
 				return writeScore(s.out, labscore.Score(runs))
 			}
