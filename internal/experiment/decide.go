@@ -25,10 +25,14 @@ type Decision struct {
 	// Remedy is the ID of the arm to take; empty if none restores the site, or
 	// none is needed.
 	Remedy string `json:"remedy,omitempty"`
-	// Sure is true if the whole range of the remedy restores the site and holds the
-	// true value with 95 %.
-	Sure bool   `json:"sure"`
-	Why  string `json:"why"` // about the remedy
+	// Sure is true if the remedy restored the site in each of enough confirming
+	// rounds. The repeats by which it was chosen do not count: it was chosen for
+	// being good in them.
+	Sure bool `json:"sure"`
+	// Confirmed is p95 with the remedy, as a multiple of that without a backup, in
+	// the confirming rounds alone; nil if none was complete.
+	Confirmed *Interval `json:"confirmed,omitempty"`
+	Why       string    `json:"why"` // about the remedy
 }
 
 // Restores is up to where, over the baseline's p95, a site counts as restored.
