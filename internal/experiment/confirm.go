@@ -41,7 +41,7 @@ func (r Report) confirmed(chosen string, rounds []Block) Decision {
 	d.confirm(rounds)
 	d.Sure = d.Sure && needed && r.State == Done
 	if d.Sure {
-		d.Why += fmt.Sprintf(": it is sure with at least %s", percent(1-math.Pow(0.5, sureFrom)))
+		d.Why += ": it is sure with at least " + percent(1-math.Pow(0.5, sureFrom))
 	}
 	if !needed {
 		d.Why += ". In some of the repeats the plain backup hardly slowed the site, so it is not sure that a remedy is needed"

@@ -20,10 +20,10 @@ const shortest = time.Second
 func (t *trial) block(ctx context.Context, arm string, repeat int) (failure, err error) {
 	t.load.Forget(time.Now().Add(-max(recent, t.Settle)))
 	began := time.Now()
-	if err := stage.Evict(ctx, t.Data...); err != nil {
+	if err = stage.Evict(ctx, t.Data...); err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
-	if err := t.prepared(ctx, t.Prepare); err != nil {
+	if err = t.prepared(ctx, t.Prepare); err != nil {
 		return nil, fmt.Errorf("--prepare: %w", err)
 	}
 	failure, err = t.calmly(ctx, arm, repeat)

@@ -325,17 +325,20 @@ func TestWhatFailsLaterIsReportedWithTheBlocksBefore(t *testing.T) {
 			func(o *Options, file string) {
 				o.Command = []string{"sh", "-c", again(file, 1) + " && exit 2; sleep 100"}
 			},
-			[]int{2, 3}, "the backup ended with exit status 2",
+			[]int{2, 3},
+			"the backup ended with exit status 2",
 		},
 		{
 			"what prepares",
 			func(o *Options, file string) { o.Prepare = "! { " + again(file, 2) + "; }" },
-			[]int{2}, "--prepare: ",
+			[]int{2},
+			"--prepare: ",
 		},
 		{
 			"what cleans up",
 			func(o *Options, file string) { o.Cleanup = "! { " + again(file, 2) + "; }" },
-			[]int{3}, "--cleanup: ",
+			[]int{3},
+			"--cleanup: ",
 		},
 	}
 	for _, tt := range tests {
