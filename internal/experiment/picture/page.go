@@ -113,6 +113,7 @@ func newRow(a experiment.Arm, r experiment.Report) row {
 	out := row{
 		Arm: a, Name: a.Label(), Kind: kind(a.ID, r),
 		P50: experiment.Figure(a.P50), P95: experiment.Figure(a.P95), P99: experiment.Figure(a.P99),
+		Over: "the baseline",
 	}
 	if a.ID != experiment.Baseline {
 		out.Over = a.OverBaseline.P95.Told()
