@@ -141,7 +141,10 @@ func (r Report) Ranges() string {
 		text += "; " + surer()
 	}
 	if r.Decision.Remedy != "" {
-		text += ". That of the remedy to take promises less, for it was chosen for being low: what counts are the confirming rounds"
+		text += ". That of the remedy to take promises less, for it was chosen for being low"
+	}
+	if r.Decision.Confirmed != nil {
+		text += ": what counts are the confirming rounds"
 	}
 	return text + "."
 }

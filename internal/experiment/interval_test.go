@@ -93,7 +93,7 @@ func TestWhatRangesAreIsToldOnce(t *testing.T) {
 			[]Arm{of(Without, 8), of("ionice", 3), of("nice", 8)},
 			"nice",
 			`In brackets: for "as it is" the range of 8 repeats, which holds the true value with 99 %; for the others the range of 3 repeats, which holds the true value with 75 %. ` +
-				"That of the remedy to take promises less, for it was chosen for being low: what counts are the confirming rounds.",
+				"That of the remedy to take promises less, for it was chosen for being low.",
 		},
 	}
 	for _, tt := range tests {
