@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,9 +38,36 @@ func TestWhereThePageIsIsTold(t *testing.T) {
 	var out, errOut bytes.Buffer
 	page := filepath.Join(t.TempDir(), "page.html")
 	report := experiment.Report{State: experiment.Interrupted, Stopped: "it was interrupted"}.Sum(nil, nil)
-	err := tellExperiment(streams{out: &out, err: &errOut}, report, page, false)
+	o := experimentOptions{html: page}
+	err := o.finish(streams{out: &out, err: &errOut}, report, nil)
 	require.ErrorIs(t, err, errSaid, "it is not complete")
 	require.FileExists(t, page)
 	require.Equal(t, "culprit: the page is in "+page+"\nculprit: the experiment is not complete: it was interrupted\n", errOut.String())
 	require.Contains(t, out.String(), "REMEDY  none")
+}
+
+func TestWhatWasMeasuredIsReportedBesideAnError(t *testing.T) {
+	left := errors.New("the control group is busy")
+	measured := []experiment.Block{{Arm: experiment.Baseline}}
+	tests := []struct {
+		name   string
+		report experiment.Report
+		told   string // empty for nothing
+	}{
+		{"all was played", experiment.Report{State: experiment.Done, Blocks: measured}, "REMEDY  none"},
+		{"it was stopped, too", experiment.Report{State: experiment.Aborted, Stopped: "p95 was high", Blocks: measured}, "not complete: p95 was high"},
+		{"nothing was measured", experiment.Report{}, ""},
+	}
+	for _, tt := range tests {
+		var out, errOut bytes.Buffer
+		var o experimentOptions
+		err := o.finish(streams{out: &out, err: &errOut}, tt.report.Sum(nil, nil), left)
+		require.ErrorIs(t, err, left, tt.name)
+		require.NotErrorIs(t, err, errSaid, "the error is to be said: %s", tt.name)
+		if tt.told == "" {
+			require.Empty(t, out.String(), tt.name)
+			continue
+		}
+		require.Contains(t, out.String(), tt.told, tt.name)
+	}
 }

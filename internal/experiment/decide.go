@@ -25,10 +25,13 @@ type Decision struct {
 	// Remedy is the ID of the arm to take; empty if none restores the site, or
 	// none is needed.
 	Remedy string `json:"remedy,omitempty"`
-	// Sure is true if the whole range of the remedy restores the site and holds the
-	// true value with 95 %.
-	Sure bool   `json:"sure"`
-	Why  string `json:"why"` // about the remedy
+	// Sure is true if a complete experiment shows that a remedy is needed, and this
+	// one restored the site in every confirming round, of which there were enough.
+	Sure bool `json:"sure"`
+	// Confirmed is p95 with the remedy, as a multiple of that without a backup, in
+	// the confirming rounds alone; nil if none was complete.
+	Confirmed *Interval `json:"confirmed,omitempty"`
+	Why       string    `json:"why"` // about the remedy
 }
 
 // Restores is up to where, over the baseline's p95, a site counts as restored.
@@ -51,10 +54,9 @@ func Decide(arms []Arm) Decision {
 		return Decision{Hypothesis: Undecided, Reasons: []string{"the baseline or the plain backup was not measured"}, Why: "nothing can be compared"}
 	}
 	harm := plain.OverBaseline.P95
-	told := slowed(plain)
 	switch {
 	case harm.High < Restores && harm.Value < harms:
-		d := Decision{Hypothesis: None, Reasons: []string{told + ": the backup does not slow the site"}, Why: "no remedy is needed"}
+		d := Decision{Hypothesis: None, Reasons: []string{slowed(plain) + ": the backup does not slow the site"}, Why: "no remedy is needed"}
 		if doubt := harm.doubt(); doubt != "" {
 			d.Reasons = append(d.Reasons, "it is not sure: that is "+doubt)
 		}
@@ -62,7 +64,7 @@ func Decide(arms []Arm) Decision {
 	case harm.Low < harms:
 		return Decision{
 			Hypothesis: Undecided, Why: "it is not sure that a remedy is needed",
-			Reasons: []string{told + ", so it is not sure whether the backup slows the site: more repeats, longer blocks, the load of a busy hour or files that are not in memory would tell"},
+			Reasons: []string{unclear(plain)},
 		}
 	}
 	d := decided(arms, baseline, plain)
@@ -91,6 +93,10 @@ func remedies(arms []Arm) []Arm {
 
 func slowed(plain Arm) string {
 	return fmt.Sprintf("with the plain backup p95 is %s times the baseline", plain.OverBaseline.P95.Told())
+}
+
+func unclear(plain Arm) string {
+	return slowed(plain) + ", so it is not sure whether the backup slows the site: more repeats, longer blocks, the load of a busy hour or files that are not in memory would tell"
 }
 
 func find(arms []Arm, id string) (Arm, bool) {
@@ -126,7 +132,7 @@ func recommend(remedies []Arm) (best Arm, why string) {
 		why = fmt.Sprintf("no remedy that was tried brings p95 back to %g times the baseline", Restores)
 		if len(remedies) > 0 {
 			a := slices.MinFunc(remedies, byP95)
-			why += fmt.Sprintf("; what comes closest is %q, with %s times", a.Label(), a.OverBaseline.P95.Told())
+			why += fmt.Sprintf("; what comes closest is %q, with %s times the baseline", a.Label(), a.OverBaseline.P95.Told())
 		}
 		return Arm{}, why
 	}
@@ -135,17 +141,11 @@ func recommend(remedies []Arm) (best Arm, why string) {
 	return slices.MinFunc(can, byP95), ""
 }
 
-// take makes an arm the remedy, and says how sure it is.
+// take makes an arm the remedy. It is not sure yet: it was chosen for its figures.
 func (d *Decision) take(a Arm) {
-	over := a.OverBaseline.P95
-	d.Remedy, d.Sure = a.ID, over.surely(Restores)
-	d.Why = fmt.Sprintf("p95 is %s times the baseline with it, and the backup takes %s times as long as the plain one (by %s)",
-		over.Told(), a.Slowdown.Told(), a.SlowdownBy)
-	if over.High > Restores {
-		d.Why += fmt.Sprintf(". It is not sure that p95 stays below %g times the baseline: more repeats or longer blocks would tell", Restores)
-	} else if doubt := over.doubt(); doubt != "" {
-		d.Why += ". It is not sure: that is " + doubt
-	}
+	d.Remedy = a.ID
+	d.Why = fmt.Sprintf("with it p95 is %s times the baseline, and the backup takes %s times as long as the plain one (by %s)",
+		a.OverBaseline.P95.Told(), a.Slowdown.Told(), a.SlowdownBy)
 }
 
 func byP95(a, b Arm) int { return cmp.Compare(a.OverBaseline.P95.Value, b.OverBaseline.P95.Value) }

@@ -1,9 +1,6 @@
 package experiment
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // IDs of the blocks that have no remedy.
 const (
@@ -29,11 +26,12 @@ func Order(remedies []string, repeats int, intn func(n int) int) [][]string {
 	return order
 }
 
-// Rounds is the order of rounds in which the same arms are played, shuffled.
-func Rounds(arms []string, rounds int, intn func(n int) int) [][]string {
+// Rounds is the order of the blocks of rounds that confirm a remedy, beside the
+// baseline and the plain backup.
+func Rounds(remedy string, rounds int, intn func(n int) int) [][]string {
 	order := make([][]string, rounds)
 	for i := range order {
-		order[i] = slices.Clone(arms)
+		order[i] = []string{Baseline, Without, remedy}
 		shuffle(order[i], intn)
 	}
 	return order
@@ -60,4 +58,9 @@ type Times struct {
 func (t Times) Expected(blocks int) (usual, most time.Duration) {
 	n := time.Duration(blocks)
 	return n * (t.Settle + t.Block), n * (t.Calm + t.Block + t.Stop + 2*t.Command)
+}
+
+// ExpectedRounds is the same for so many confirming rounds.
+func (t Times) ExpectedRounds(rounds int) (usual, most time.Duration) {
+	return t.Expected(3 * rounds) // the baseline, the plain backup and the remedy
 }

@@ -10,7 +10,8 @@
 // requests it had: an interval is a range of the repeats, with the probability
 // that it holds the true median.
 //
-// The remedy to take is chosen by these repeats. Then it is played some rounds
-// more, beside the baseline and the plain backup alone, so that what was chosen
-// by luck shows.
+// The remedy to take is chosen by these repeats, and so its own range in them is
+// too good. Then it is played some rounds more, beside the baseline and the plain
+// backup alone. These are what makes it sure: in each of at least five, p95 must
+// stay within the bound.
 package experiment

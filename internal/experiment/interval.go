@@ -22,11 +22,11 @@ type Interval struct {
 	Repeats  int     `json:"repeats"`  // how many values it is of
 }
 
-// Confident is the coverage from which on a range counts as sure, and confirming
-// is the smallest number of repeats that reaches it.
+// Confident is the coverage from which on a range counts as sure, and
+// confidentFrom is the smallest number of repeats that reaches it.
 const (
-	Confident  = 0.95
-	confirming = 6
+	Confident     = 0.95
+	confidentFrom = 6
 )
 
 // interval is the median with the narrowest range that is confident; if there is
@@ -76,15 +76,17 @@ func (i Interval) Told() string {
 	return fmt.Sprintf("%s (%s to %s)", Figure(i.Value), Figure(i.Low), Figure(i.High))
 }
 
-// surely reports whether the whole range is at most the bound, and is confident.
-func (i Interval) surely(bound float64) bool { return i.High <= bound && i.Coverage >= Confident }
-
 // doubt says how sure the range is if it is not confident; else it is empty.
 func (i Interval) doubt() string {
 	if i.Coverage >= Confident {
 		return ""
 	}
-	return fmt.Sprintf("%s, and --repeats %d would confirm it", span(i.Repeats), confirming)
+	return span(i.Repeats) + "; " + surer()
+}
+
+// surer says what it takes for a range to be confident.
+func surer() string {
+	return fmt.Sprintf("--repeats %d makes it %s", confidentFrom, percent(Coverage(confidentFrom)))
 }
 
 // span is "the range of 3 repeats, which holds the true value with 75 %".
@@ -103,19 +105,20 @@ func span(repeats int) string {
 
 func percent(share float64) string { return fmt.Sprintf("%.0f %%", share*100) }
 
-// Ranges says what the ranges of the arms are.
+// Ranges says what the ranges of the arms are. What is said of how often they hold
+// does not go for the remedy to take: the choice was made by some of its repeats.
 func (r Report) Ranges() string {
 	var counts []int
-	of := map[int][]string{}
+	byRepeats := map[int][]string{}
 	for _, a := range r.Arms {
 		n := a.OverBaseline.P95.Repeats
-		if a.ID == Baseline || n == 0 {
+		if a.ID == Baseline || a.ID == r.Decision.Remedy || n == 0 {
 			continue
 		}
-		if of[n] == nil {
+		if byRepeats[n] == nil {
 			counts = append(counts, n)
 		}
-		of[n] = append(of[n], strconv.Quote(a.Label()))
+		byRepeats[n] = append(byRepeats[n], strconv.Quote(a.Label()))
 	}
 	if len(counts) == 0 {
 		return ""
@@ -125,7 +128,7 @@ func (r Report) Ranges() string {
 	for i, n := range slices.Backward(counts) {
 		part := span(n)
 		if len(counts) > 1 {
-			whose := strings.Join(of[n], " and ")
+			whose := strings.Join(byRepeats[n], " and ")
 			if i == 0 {
 				whose = "the others"
 			}
@@ -134,8 +137,14 @@ func (r Report) Ranges() string {
 		parts = append(parts, part)
 	}
 	text := "In brackets: " + strings.Join(parts, "; ")
-	if counts[len(counts)-1] < confirming {
-		text += fmt.Sprintf("; %d repeats make it %s", confirming, percent(Coverage(confirming)))
+	if counts[len(counts)-1] < confidentFrom {
+		text += "; " + surer()
+	}
+	if r.Decision.Remedy != "" {
+		text += ". That of the remedy to take promises less, for it was chosen for being low"
+	}
+	if r.Decision.Confirmed != nil {
+		text += ": what counts are the confirming rounds"
 	}
 	return text + "."
 }

@@ -41,8 +41,8 @@ func TestIntervalIsARangeOfRepeats(t *testing.T) {
 		require.InDelta(t, got.Coverage, Coverage(tt.n), 0)
 	}
 	require.Equal(t, Interval{}, interval(nil))
-	require.Less(t, Coverage(confirming-1), Confident)
-	require.GreaterOrEqual(t, Coverage(confirming), Confident, "so many repeats are enough")
+	require.Less(t, Coverage(confidentFrom-1), Confident)
+	require.GreaterOrEqual(t, Coverage(confidentFrom), Confident, "so many repeats are enough")
 	values := []float64{3, 1, 2}
 	interval(values)
 	require.Equal(t, []float64{3, 1, 2}, values, "they are left as they are")
@@ -73,22 +73,30 @@ func TestWhatRangesAreIsToldOnce(t *testing.T) {
 		return Arm{ID: id, OverBaseline: Effects{P95: interval(values)}}
 	}
 	tests := []struct {
-		arms []Arm
-		want string
+		arms   []Arm
+		chosen string
+		want   string
 	}{
-		{nil, ""},
-		{[]Arm{of(Baseline, 3)}, ""},
-		{[]Arm{of(Baseline, 3), of(Without, 3), of("nice", 3)}, "In brackets: the range of 3 repeats, which holds the true value with 75 %; 6 repeats make it 97 %."},
-		{[]Arm{of(Without, 6)}, "In brackets: the range of 6 repeats, which holds the true value with 97 %."},
-		{[]Arm{of(Without, 9)}, "In brackets: the range of 9 repeats without the lowest and the highest, which holds the true value with 96 %."},
-		{[]Arm{of(Without, 12)}, "In brackets: the range of 12 repeats without the 2 lowest and the 2 highest, which holds the true value with 96 %."},
+		{nil, "", ""},
+		{[]Arm{of(Baseline, 3)}, "", ""},
+		{[]Arm{of(Baseline, 3), of(Without, 3), of("nice", 3)}, "", "In brackets: the range of 3 repeats, which holds the true value with 75 %; --repeats 6 makes it 97 %."},
+		{[]Arm{of(Without, 6)}, "", "In brackets: the range of 6 repeats, which holds the true value with 97 %."},
+		{[]Arm{of(Without, 9)}, "", "In brackets: the range of 9 repeats without the lowest and the highest, which holds the true value with 96 %."},
+		{[]Arm{of(Without, 12)}, "", "In brackets: the range of 12 repeats without the 2 lowest and the 2 highest, which holds the true value with 96 %."},
 		{
 			[]Arm{of(Without, 6), of("ionice", 3), of("cpu_weight", 6)},
+			"",
 			`In brackets: for "as it is" and "least CPU weight" the range of 6 repeats, which holds the true value with 97 %; for the others the range of 3 repeats, which holds the true value with 75 %.`,
 		},
-		{[]Arm{of(Without, 1)}, "In brackets: one repeat, which says nothing about chance; 6 repeats make it 97 %."},
+		{[]Arm{of(Without, 1)}, "", "In brackets: one repeat, which says nothing about chance; --repeats 6 makes it 97 %."},
+		{
+			[]Arm{of(Without, 8), of("ionice", 3), of("nice", 8)},
+			"nice",
+			`In brackets: for "as it is" the range of 8 repeats, which holds the true value with 99 %; for the others the range of 3 repeats, which holds the true value with 75 %. ` +
+				"That of the remedy to take promises less, for it was chosen for being low.",
+		},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.want, Report{Arms: tt.arms}.Ranges())
+		require.Equal(t, tt.want, Report{Arms: tt.arms, Decision: Decision{Remedy: tt.chosen}}.Ranges())
 	}
 }

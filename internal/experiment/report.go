@@ -1,9 +1,7 @@
 package experiment
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -16,6 +14,7 @@ const (
 	Aborted     State = "aborted"     // the site became too slow
 	OutOfTime   State = "out_of_time" // its time was over
 	Interrupted State = "interrupted" // by the user
+	Failed      State = "failed"      // the plain backup, or what prepares a block or cleans up after it
 )
 
 // Report is all that an experiment came to. It is encoded as JSON as it is.
@@ -33,23 +32,32 @@ type Report struct {
 	Arms     []Arm     `json:"arms"`
 	Missing  []Missing `json:"left_out"`
 	Blocks   []Block   `json:"blocks"`
-	Notes    []string  `json:"notes,omitempty"`
+	// Restless is the number of blocks before which the site did not become calm.
+	Restless int `json:"restless"`
+	// Broke is how the backup failed with the chosen remedy in a confirming round.
+	Broke string   `json:"broke,omitempty"`
+	Notes []string `json:"notes,omitempty"`
 }
-
-// few is a number of requests below which a p95 rests on one or two of them.
-const few = 40
 
 // Sum fills in what follows from the blocks: the arms that were measured, from
 // the remedies that were tried with what to type for each, and the decision.
 func (r Report) Sum(remedies []Remedy, recipes map[string]Recipe) Report {
-	choosing, confirming := until(r.Blocks, r.Repeats)
+	choosing, rounds := split(r.Blocks, r.Repeats)
 	r.Decision = Decide(r.arms(choosing, remedies, recipes))
 	r.Arms = r.arms(r.Blocks, remedies, recipes)
-	if len(of(confirming, r.Decision.Remedy)) > 0 {
-		r.Decision = confirm(r.Decision.Remedy, r.Arms, Estimate(r.Decision.Remedy, confirming))
+	switch unrest := r.unrest(); {
+	case r.Decision.Remedy != "" && r.Broke != "":
+		r.Decision = r.Decision.broken()
+	case r.Decision.Remedy != "":
+		r.Decision = r.confirmed(r.Decision.Remedy, rounds)
+	case r.Decision.Hypothesis == None && unrest != "":
+		plain, _ := find(r.Arms, Without)
+		r.Decision = Decision{
+			Hypothesis: Undecided, Why: "it is not sure whether a remedy is needed",
+			Reasons: []string{slowed(plain) + ", but the site is slow without a backup, too: " + unrest},
+		}
 	}
 	if r.State != Done {
-		r.Decision.Sure = false
 		r.Decision.Reasons = append(r.Decision.Reasons, "the experiment is not complete: "+r.Stopped)
 	}
 	r.Notes = append(r.Notes, r.cares()...)
@@ -69,42 +77,6 @@ func (r Report) arms(blocks []Block, remedies []Remedy, recipes map[string]Recip
 		}
 	}
 	return arms
-}
-
-// cares are what makes the figures doubtful.
-func (r Report) cares() []string {
-	var notes []string
-	thin, failed := 0, 0
-	for _, b := range r.Blocks {
-		if b.Requests < few {
-			thin++
-		}
-		if b.Failed*20 > b.Requests {
-			failed++
-		}
-	}
-	if thin > 0 {
-		notes = append(notes, fmt.Sprintf("%d of %d blocks had fewer than %d requests, so that their p95 rests on one or two of them: raise --rate or --block", thin, len(r.Blocks), few))
-	}
-	if unsteady := spread(of(r.Blocks, Baseline)); unsteady >= restless {
-		notes = append(notes, fmt.Sprintf("without a backup the p95 of one block is %s times that of another: something else troubles the site, and the figures are not good; end it and repeat", Figure(unsteady)))
-	}
-	if failed > 0 {
-		notes = append(notes, fmt.Sprintf("in %d of %d blocks more than one request in twenty failed", failed, len(r.Blocks)))
-	}
-	return notes
-}
-
-// restless is a spread of the baseline from which on it is told.
-const restless = 2
-
-// spread is how many times the largest p95 is the smallest.
-func spread(blocks []Block) float64 {
-	if len(blocks) == 0 {
-		return 1
-	}
-	byP95 := func(a, b Block) int { return cmp.Compare(a.P95, b.P95) }
-	return slices.MaxFunc(blocks, byP95).P95 / slices.MinFunc(blocks, byP95).P95
 }
 
 // Recommended is the arm to take; ok is false if there is none.
@@ -152,7 +124,7 @@ func (r Report) Text() string {
 
 // table is a row for each arm.
 func (r Report) table() [][]string {
-	rows := [][]string{{"", "p50 ms", "p95 ms", "p99 ms", "p95 over no backup", "backup's time"}}
+	rows := [][]string{{"", "p50 ms", "p95 ms", "p99 ms", "p95, times the baseline", "backup's time"}}
 	for _, a := range r.Arms {
 		if a.Blocks == 0 {
 			continue
@@ -160,7 +132,7 @@ func (r Report) table() [][]string {
 		over, slowdown := a.OverBaseline.P95.Told(), a.Slowdown.Told()
 		switch a.ID {
 		case Baseline:
-			over, slowdown = "1", ""
+			over, slowdown = "the baseline", ""
 		case Without:
 			slowdown = "1"
 		default:

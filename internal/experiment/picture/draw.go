@@ -215,7 +215,7 @@ func drawForest(r experiment.Report, l layout) forest {
 		over := a.OverBaseline.P95
 		row := ratio{
 			Y: plotTop + l.row*float64(len(f.Rows)) + l.bar, Label: a.Label(), Kind: kind(a.ID, r),
-			Value: x.at(over.Value), Low: x.at(over.Low), High: x.at(over.High), Told: times(over), Slowdown: "1×",
+			Value: x.at(over.Value), Low: x.at(over.Low), High: x.at(over.High), Told: over.Told(), Slowdown: "1×",
 		}
 		if a.ID != experiment.Without {
 			row.Slowdown = experiment.Figure(a.Slowdown.Value) + "× as long"

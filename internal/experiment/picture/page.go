@@ -39,7 +39,7 @@ type row struct {
 	Kind     string // class of its colour
 	P50, P95 string // milliseconds
 	P99      string
-	Over     string // p95 over the baseline
+	Over     string // p95, times the baseline
 	Slowdown string
 }
 
@@ -113,12 +113,13 @@ func newRow(a experiment.Arm, r experiment.Report) row {
 	out := row{
 		Arm: a, Name: a.Label(), Kind: kind(a.ID, r),
 		P50: experiment.Figure(a.P50), P95: experiment.Figure(a.P95), P99: experiment.Figure(a.P99),
+		Over: "the baseline",
 	}
 	if a.ID != experiment.Baseline {
-		out.Over = times(a.OverBaseline.P95)
+		out.Over = a.OverBaseline.P95.Told()
 	}
 	if a.ID != experiment.Baseline && a.ID != experiment.Without {
-		out.Slowdown = times(a.Slowdown)
+		out.Slowdown = a.Slowdown.Told()
 	}
 	if a.Stalled() {
 		out.Slowdown = "hardly moves"
@@ -138,8 +139,4 @@ func kind(id string, r experiment.Report) string {
 	default:
 		return "other"
 	}
-}
-
-func times(i experiment.Interval) string {
-	return fmt.Sprintf("%s× (%s to %s)", experiment.Figure(i.Value), experiment.Figure(i.Low), experiment.Figure(i.High))
 }

@@ -16,37 +16,38 @@ import (
 // before.
 const shortest = time.Second
 
-// block plays one block. What fails with a remedy only is left out.
-func (t *trial) block(ctx context.Context, arm string, repeat int) error {
+// block plays one block, as a player does.
+func (t *trial) block(ctx context.Context, arm string, repeat int) (failure, err error) {
 	t.load.Forget(time.Now().Add(-max(recent, t.Settle)))
 	began := time.Now()
-	if err := stage.Evict(ctx, t.Data...); err != nil {
-		return fmt.Errorf("--data: %w", err)
+	if err = stage.Evict(ctx, t.Data...); err != nil {
+		return nil, fmt.Errorf("--data: %w", err)
 	}
-	if err := t.prepared(ctx, t.Prepare); err != nil {
-		return fmt.Errorf("--prepare: %w", err)
+	if err = t.prepared(ctx, t.Prepare); err != nil {
+		return nil, fmt.Errorf("--prepare: %w", err)
 	}
-	failure, err := t.calmly(ctx, arm, repeat)
+	failure, err = t.calmly(ctx, arm, repeat)
 	if failed := t.prepared(context.WithoutCancel(ctx), t.Cleanup); failed != nil {
 		err = errors.Join(err, fmt.Errorf("--cleanup: %w", failed))
 	}
 	if err != nil {
-		return err
+		return nil, errors.Join(failure, err)
 	}
 	if failure != nil {
-		return t.unfit(arm, failure)
+		return failure, nil
 	}
 	t.longest = max(t.longest, time.Since(began))
 	last := t.blocks[len(t.blocks)-1]
 	repeats := t.Repeats
 	if repeat >= repeats {
-		repeats += t.rounds()
+		repeats += t.Confirm
 	}
 	t.Say("%2d/%d  %-22s p50 %6.1f  p95 %6.1f  p99 %6.1f ms", repeat+1, repeats, experiment.Label(arm), last.P50, last.P95, last.P99)
-	return nil
+	return nil, nil
 }
 
-// calmly measures one block when the site is calm, and notes it.
+// calmly measures one block when the site is calm, and notes it if it is complete
+// or ended because the site was too slow.
 func (t *trial) calmly(ctx context.Context, arm string, repeat int) (failure, err error) {
 	calm, err := t.awaitCalm(ctx, arm)
 	if err != nil {
@@ -57,7 +58,8 @@ func (t *trial) calmly(ctx context.Context, arm string, repeat int) (failure, er
 	}
 	b, failure, err := t.measure(ctx, arm)
 	b.Repeat = repeat
-	if b.Lasted > 0 && !errors.Is(err, errInterrupted) { // one that was interrupted is not complete
+	var slow *tooSlowError
+	if b.Lasted > 0 && (errors.As(err, &slow) || err == nil && failure == nil) {
 		b = b.Sum()
 		b.Took = nil // summed up: it would be much in the end
 		t.blocks = append(t.blocks, b)

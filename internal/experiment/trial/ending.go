@@ -2,6 +2,7 @@ package trial
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/otel-culprit/culprit/internal/experiment"
 )
@@ -19,7 +20,10 @@ func (t *trial) ending(err error) (state experiment.State, stopped string, failu
 		state, stopped = experiment.OutOfTime, errTime.Error()
 	case errors.Is(err, errInterrupted) && len(t.blocks) > 0:
 		state, stopped = experiment.Interrupted, errInterrupted.Error()
-	default:
+	case slices.ContainsFunc(t.blocks, func(b experiment.Block) bool { return b.Arm == experiment.Without }):
+		t.Say("STOPPED: %v", err)
+		return experiment.Failed, err.Error(), nil
+	default: // there is nothing to compare
 		return "", "", err
 	}
 	t.Say("STOPPED: %s", stopped)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"github.com/otel-culprit/culprit/internal/experiment"
 )
 
 // found makes sure that the backup's program and its data are there, before
@@ -16,7 +18,11 @@ func (o Options) found() error {
 	if _, err := exec.LookPath(program); err != nil {
 		cure := "install it, or give its whole path"
 		if strings.ContainsAny(program, " |;<>&") {
-			cure = "give each word apart, or the whole line to a shell: -- sh -c '" + program + "'"
+			line := program
+			if rest := o.Command[1:]; len(rest) > 0 {
+				line += " " + experiment.ShellLine(rest)
+			}
+			cure = "give each word apart, or the whole line to a shell: -- " + experiment.ShellLine([]string{"sh", "-c", line})
 		}
 		return fmt.Errorf("the backup's command after --: there is no program %q that could be run (%w): %s", program, errors.Unwrap(err), cure)
 	}

@@ -22,7 +22,7 @@ type Options struct {
 	Cleanup string   // for a shell, after each block
 
 	Repeats    int
-	Confirm    int           // rounds more for the remedy that was chosen
+	Confirm    int           // rounds more for the remedy that was chosen; zero for none
 	Block      time.Duration // at most
 	Settle     time.Duration // of calm before a block
 	LimitTime  time.Duration // of all

@@ -35,6 +35,7 @@ type trial struct {
 	blocks   []experiment.Block
 	notes    []string
 	restless int           // blocks before which the site did not become calm
+	broke    string        // how the chosen remedy failed in a confirming round
 	longest  time.Duration // of a block, with all that belongs to it
 }
 
@@ -45,8 +46,9 @@ var (
 )
 
 // Run plays an experiment. It is an error if it could not be played; one that
-// was aborted, ran out of time or was interrupted, because ctx ended, is reported
-// with what it has.
+// was aborted, ran out of time, failed on its way or was interrupted, because ctx
+// ended, is reported with what it has. If not all could be undone, that is an error
+// beside the report.
 func Run(ctx context.Context, o Options) (report experiment.Report, err error) {
 	if err = o.Check(); err != nil {
 		return report, err
@@ -138,9 +140,9 @@ func (t *trial) announce() error {
 	}
 	bounded := func(d time.Duration) time.Duration { return min(d, t.LimitTime).Round(time.Second) }
 	t.Say("%d arms, %d repeats, blocks of %v: about %v, at most %v. Seed %d.", arms, t.Repeats, t.Block, bounded(usual), bounded(most), t.Seed)
-	if rounds := t.rounds(); rounds > 0 {
-		more, mostMore := t.times().Expected(roundArms * rounds)
-		t.Say("Up to %d more rounds confirm the remedy that is chosen: about %v with them, at most %v.", rounds, bounded(usual+more), bounded(most+mostMore))
+	if t.Confirm > 0 {
+		more, mostMore := t.times().ExpectedRounds(t.Confirm)
+		t.Say("Rounds that confirm the remedy that is chosen: up to %d, about %v with them, at most %v.", t.Confirm, bounded(usual+more), bounded(most+mostMore))
 	}
 	return nil
 }
@@ -207,7 +209,11 @@ func (t *trial) play(ctx context.Context) error {
 			if arm != experiment.Baseline && arm != experiment.Without && !slices.Contains(t.ids(), arm) {
 				continue // left out meanwhile
 			}
-			if err := t.block(ctx, arm, repeat); err != nil {
+			failure, err := t.block(ctx, arm, repeat)
+			if err == nil && failure != nil {
+				err = t.unfit(arm, failure)
+			}
+			if err != nil {
 				return err
 			}
 			if repeat == 0 && arm == experiment.Without {
@@ -217,7 +223,7 @@ func (t *trial) play(ctx context.Context) error {
 			}
 		}
 	}
-	return t.confirm(ctx)
+	return t.confirm(ctx, t.block)
 }
 
 // derive makes what depends on how much the plain backup uses.
@@ -250,14 +256,10 @@ func (t *trial) derive() error {
 
 // report sums up.
 func (t *trial) report(state experiment.State, stopped string) experiment.Report {
-	r := experiment.Report{
+	return experiment.Report{
 		Web: t.Web, Command: t.Command, Rate: t.rate(), Live: t.Rate == 0, Seed: t.Seed, Repeats: t.Repeats, Device: t.device.name,
-		State: state, Stopped: stopped, Missing: t.missing, Blocks: t.blocks, Notes: slices.Clone(t.notes),
-	}
-	if t.restless > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("before %d of %d blocks the site did not become as calm as in the baseline: something else troubles it", t.restless, len(t.blocks)))
-	}
-	return r.Sum(t.remedies, t.typed)
+		State: state, Stopped: stopped, Missing: t.missing, Blocks: t.blocks, Restless: t.restless, Broke: t.broke, Notes: slices.Clone(t.notes),
+	}.Sum(t.remedies, t.typed)
 }
 
 // wrapped is the whole command of an arm.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -49,8 +48,14 @@ func options(t *testing.T, web string, command ...string) Options {
 // long enough for a busy host's delays not to matter.
 func slowed(t *testing.T, file string, by time.Duration) string {
 	t.Helper()
+	return served(t, file, 50*time.Millisecond, by)
+}
+
+// served is a site that takes so long, and by another time while a file is there.
+func served(t *testing.T, file string, usual, by time.Duration) string {
+	t.Helper()
 	site := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		takes := 50 * time.Millisecond
+		takes := usual
 		if _, err := os.Stat(file); err == nil {
 			takes = by
 		}
@@ -254,6 +259,8 @@ func TestWhatIsNotThereIsToldBeforeAnythingIsDone(t *testing.T) {
 		{"the program", []string{"no-such-backup", "x"}, "", `there is no program "no-such-backup" that could be run (executable file not found in $PATH): install it, or give its whole path`},
 		{"its path", []string{"/no/such/backup"}, "", "no such file or directory"},
 		{"a line in one word", []string{"tar c / | xz"}, "", "or the whole line to a shell: -- sh -c 'tar c / | xz'"},
+		{"a line with quotes", []string{"tar c 'my shop' | xz"}, "", `-- sh -c 'tar c '\''my shop'\'' | xz'`},
+		{"a line and more words", []string{"tar c /srv | xz", "-k", "my file"}, "", `-- sh -c 'tar c /srv | xz -k '\''my file'\'''`},
 		{"the data", []string{"true"}, "/no/such/data", "--data: open /no/such/data: no such file or directory: name directories that the backup reads"},
 		{"a file as data", []string{"true"}, file, "not a directory"},
 		{"an empty directory", []string{"true"}, t.TempDir(), ""},
@@ -276,50 +283,6 @@ func TestWhatIsNotThereIsToldBeforeAnythingIsDone(t *testing.T) {
 	}
 }
 
-// TestWhatIsChosenIsConfirmed: the backup harms only while it writes the file;
-// the level that the rule of gzip sets keeps it from that.
-func TestWhatIsChosenIsConfirmed(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	tool, harms := filepath.Join(dir, "gzip"), filepath.Join(dir, "harms")
-	require.NoError(t, os.WriteFile(tool, []byte("#!/bin/sh\nfor a; do [ $a = --help ] && exec echo none; [ $a = -1 ] && exec sleep 100; done\ntouch "+harms+"; exec sleep 100\n"), 0o700))
-	o := options(t, slowed(t, harms, 500*time.Millisecond), tool, "file")
-	o.Skip, o.Confirm, o.Cleanup = all, 1, "rm -f "+harms
-	var said []string
-	o.Say = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
-	r, err := Run(t.Context(), o)
-	require.NoError(t, err)
-	require.Equal(t, experiment.Done, r.State)
-	require.Equal(t, "compress_less", r.Decision.Remedy, r.Text())
-	require.Len(t, r.Blocks, 2*3+3)
-	require.Equal(t, 2, r.Blocks[len(r.Blocks)-1].Repeat)
-	require.Contains(t, r.Ranges(), "the range of 3 repeats")
-	require.Contains(t, r.Decision.Why, "in the confirming rounds")
-	require.Contains(t, strings.Join(said, "\n"), "Up to 1 more rounds confirm the remedy that is chosen")
-	nothingLeft(t, o)
-}
-
-func TestNoConfirmingRoundPassesTheTime(t *testing.T) {
-	tr := &trial{
-		Options: Options{Repeats: 2, Confirm: 3, Say: t.Logf}, longest: time.Hour, random: rand.New(rand.NewPCG(1, 1)),
-		remedies: []experiment.Remedy{{ID: "nice", Class: experiment.CPU, Yields: true}},
-	}
-	for repeat := range 2 {
-		for arm, p95 := range map[string]float64{experiment.Baseline: 10, experiment.Without: 80, "nice": 10} {
-			tr.blocks = append(tr.blocks, experiment.Block{Arm: arm, Repeat: repeat, Quantiles: experiment.Quantiles{P50: 1, P95: p95, P99: p95}, Backup: experiment.Work{Seconds: 1, CPU: 1}, Requests: 100})
-		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-	defer cancel()
-	require.NoError(t, tr.confirm(ctx))
-	require.Equal(t, []string{"0 of 3 confirming rounds were played: another would have passed --limit-time"}, tr.notes)
-	require.Len(t, tr.blocks, 6)
-
-	tr.Repeats, tr.notes = 6, nil
-	require.NoError(t, tr.confirm(ctx))
-	require.Empty(t, tr.notes, "six repeats are sure without")
-}
-
 func TestWhenItsTimeIsOverItTellsWhatThereIs(t *testing.T) {
 	t.Parallel()
 	o := options(t, slowed(t, "/none", 0), "sleep", "100")
@@ -329,6 +292,9 @@ func TestWhenItsTimeIsOverItTellsWhatThereIs(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, experiment.OutOfTime, r.State)
 	require.NotEmpty(t, r.Blocks)
+	for _, b := range r.Blocks {
+		require.GreaterOrEqual(t, b.Seconds, o.Block.Seconds(), "a block that was cut is no figure")
+	}
 	nothingLeft(t, o)
 }
 
@@ -339,6 +305,58 @@ func TestABackupThatFailsEndsIt(t *testing.T) {
 	_, err := Run(t.Context(), o)
 	require.ErrorContains(t, err, "the backup ended with exit status 2; the last it wrote:\nno repository")
 	nothingLeft(t, o)
+}
+
+// TestWhatFailsLaterIsReportedWithTheBlocksBefore: in the second repeat.
+func TestWhatFailsLaterIsReportedWithTheBlocksBefore(t *testing.T) {
+	t.Parallel()
+	// again is a shell's condition: it was called so many times before.
+	again := func(file string, times int) string {
+		return fmt.Sprintf("echo x >>%s; [ $(wc -l <%s) -gt %d ]", file, file, times)
+	}
+	tests := []struct {
+		name    string
+		spoil   func(o *Options, file string)
+		blocks  []int // how many there may be
+		stopped string
+	}{
+		{
+			"the plain backup",
+			func(o *Options, file string) {
+				o.Command = []string{"sh", "-c", again(file, 1) + " && exit 2; sleep 100"}
+			},
+			[]int{2, 3},
+			"the backup ended with exit status 2",
+		},
+		{
+			"what prepares",
+			func(o *Options, file string) { o.Prepare = "! { " + again(file, 2) + "; }" },
+			[]int{2},
+			"--prepare: ",
+		},
+		{
+			"what cleans up",
+			func(o *Options, file string) { o.Cleanup = "! { " + again(file, 2) + "; }" },
+			[]int{3},
+			"--cleanup: ",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := options(t, slowed(t, "/none", 0), "sleep", "100")
+			o.Skip = all
+			tt.spoil(&o, filepath.Join(t.TempDir(), "calls"))
+			r, err := Run(t.Context(), o)
+			require.NoError(t, err)
+			require.Equal(t, experiment.Failed, r.State)
+			require.Contains(t, r.Stopped, tt.stopped)
+			require.Contains(t, tt.blocks, len(r.Blocks))
+			require.Positive(t, r.Arms[1].OverBaseline.P95.Value, "what is complete is told")
+			require.Contains(t, r.Text(), "the experiment is not complete: "+tt.stopped)
+			nothingLeft(t, o)
+		})
+	}
 }
 
 func TestASiteThatFailsIsNotTroubled(t *testing.T) {
@@ -431,42 +449,56 @@ func TestABackupThatTakesTheCPU(t *testing.T) {
 	o := options(t, web, "taskset", "-c", cpu, "sh", "-c", "while :; do :; done & while :; do :; done")
 	o.Rate, o.Block = 80, 1500*time.Millisecond
 	o.Skip = []string{"cpu_limit_4", "io_limit_4", "io_limit_16"}
-	var r experiment.Report
-	for try := 0; ; try++ {
-		var err error
-		r, err = Run(t.Context(), o)
+	const (
+		attempts   = 3
+		overloaded = 150 // milliseconds
+	)
+	busy, missed := 0, ""
+	for range attempts {
+		r, err := Run(t.Context(), o)
 		require.NoError(t, err)
 		t.Log("\n" + r.Text())
+		require.Equal(t, experiment.Done, r.State)
+		require.Greater(t, len(r.Arms), 2, "some remedy is tried")
+		require.Len(t, r.Blocks, 2*len(r.Arms))
+		for _, a := range r.Arms {
+			require.Equal(t, 2, a.Blocks, a.ID)
+		}
+		for _, want := range []string{"bandwidth", "compress_less", "read_less"} {
+			require.Contains(t, fmt.Sprint(r.Missing), want, "what cannot be tried is told")
+		}
 		nothingLeft(t, o)
-		// Others may use this CPU: then the site is slow without any backup.
-		const overloaded = 100 // milliseconds
-		if len(r.Notes) == 0 && r.Arms[0].P95 < overloaded {
-			break
+		if missed = effectMissed(r); missed == "" {
+			return
 		}
-		if try == 2 {
-			t.Skip("something else keeps the CPU busy: the site is slow without a backup, so nothing can be told")
+		t.Log(missed)
+		if r.Arms[0].P95 > overloaded {
+			busy++
 		}
 	}
-	require.Equal(t, experiment.Done, r.State)
+	if busy > 0 {
+		t.Skipf("something else keeps the CPU busy: in %d of %d attempts p95 was above %d ms without a backup, and the others do not show the effect: %s", busy, attempts, overloaded, missed)
+	}
+	t.Fatal(missed)
+}
 
-	arms := map[string]experiment.Arm{}
-	for _, a := range r.Arms {
-		require.Equal(t, 2, a.Blocks, a.ID)
-		arms[a.ID] = a
-	}
-	plain := arms[experiment.Without]
-	require.Greater(t, plain.OverBaseline.P95.Value, 1.2, "the plain backup harms")
-	require.Equal(t, "CPU time", plain.SlowdownBy)
-	require.Equal(t, experiment.ByCPU, r.Decision.Hypothesis, r.Decision.Reasons)
-	// Whether p95 is back within the bound depends on what else runs here; what is
-	// certain is that some remedy gives back most of it.
+// effectMissed says what a report does not show of a backup that takes the CPU.
+// Whether p95 is back within the bound depends on what else runs here; what is
+// certain is that some remedy gives back most of it.
+func effectMissed(r experiment.Report) string {
+	plain := r.Arms[1]
 	best := slices.MinFunc(r.Arms[2:], func(a, b experiment.Arm) int { return cmp.Compare(a.P95, b.P95) })
-	require.Less(t, best.P95, plain.P95/2, best.ID)
-	require.Equal(t, experiment.CPU, best.Class)
-	require.NotEmpty(t, best.Command)
-	for _, want := range []string{"bandwidth", "compress_less", "read_less"} {
-		require.Contains(t, fmt.Sprint(r.Missing), want, "what cannot be tried is told")
+	switch {
+	case plain.OverBaseline.P95.Value <= 1.2:
+		return "the plain backup does no harm"
+	case plain.SlowdownBy != "CPU time":
+		return "the backup's time is judged by " + plain.SlowdownBy
+	case r.Decision.Hypothesis != experiment.ByCPU:
+		return fmt.Sprintf("the hypothesis is %s: %v", r.Decision.Hypothesis, r.Decision.Reasons)
+	case best.P95 >= plain.P95/2 || best.Class != experiment.CPU || best.Command == "":
+		return fmt.Sprintf("the best remedy is %s of class %q, with %q", best.ID, best.Class, best.Command)
 	}
+	return ""
 }
 
 func TestHelpDoesNotWaitForWhatHoldsItsOutputOpen(t *testing.T) {
