@@ -111,7 +111,7 @@ eval-lab: build ## Make every incident of the lab RUNS (2) times with fresh seed
 	@test ! -f bin/lab/cases.jsonl || bin/culprit eval bin/lab
 
 .PHONY: eval-experiment
-eval-experiment: build ## Try the remedies on backups that take the disk, the link or the CPU: do they bring p95 back? (90 minutes)
+eval-experiment: build ## Try the remedies on backups that take the disk, the link or the CPU: do they bring p95 back? (100 minutes)
 	@bin/culprit lab experiment disk-restic disk-rsync net-rsync net-rclone cpu-xz cpu-zstd -o bin/lab/experiments $(ARGS)
 
 .PHONY: servers

@@ -8,67 +8,45 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
-	"text/tabwriter"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/otel-culprit/culprit/internal/experiment"
+	"github.com/otel-culprit/culprit/internal/experiment/trial"
 	"github.com/otel-culprit/culprit/internal/lab"
 	"github.com/otel-culprit/culprit/internal/scenario"
 )
 
 func newLabExperiment(s streams) *cobra.Command {
-	var (
-		l       labExperiments
-		seed    uint64
-		repeats int
-		confirm int
-		block   time.Duration
-	)
+	l := labExperiments{streams: s, tryOut: lab.Tryout}
 	cmd := &cobra.Command{
-		Use:   "experiment SCENARIO...",
+		Use:   "experiment SCENARIO...|all",
 		Short: "Let 'culprit experiment' try remedies on the scenarios' backups",
 		Long: "experiment makes the site and the backup of each scenario, without the collector, and lets\n" +
 			"'culprit experiment' find the remedy. At the end a table tells whether the remedies that it\n" +
-			"recommends bring the site's p95 back to 1.5 times what it is without the backup.\n" +
+			"recommends bring the site's p95 back to 1.5 times what it is without the backup, by the rounds\n" +
+			"that confirm them. With all, it takes those scenarios on which remedies can be tried here.\n" +
 			"A scenario takes about a quarter of an hour, on a host that should be quiet otherwise. The exit\n" +
 			"status is 0 only if all of them are brought back.",
-		Example: "  culprit lab experiment disk-restic net-rsync cpu-xz -o experiments",
-		Args:    cobra.MinimumNArgs(1),
+		Example:           "  culprit lab experiment disk-restic net-rsync cpu-xz -o experiments",
+		Args:              scenarios,
+		ValidArgsFunction: completeScenarios,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			list, err := choose(names)
-			if err != nil {
-				return err
-			}
-			if !cmd.Flags().Changed("seed") {
-				seed = uint64(time.Now().Unix()) //nolint:gosec // the clock is not before 1970
-			}
-			plans, err := l.draw(list, seed)
-			if err != nil {
-				return err
-			}
-			if l.pages != "" {
-				if l.pages, err = filepath.Abs(l.pages); err == nil {
-					err = os.MkdirAll(l.pages, 0o755) //nolint:gosec // pages are for all to read
-				}
-				if err != nil {
-					return fmt.Errorf("--output: %w", err)
-				}
-			}
-			l.streams = s
-			l.args = []string{fmt.Sprintf("--repeats=%d", repeats), fmt.Sprintf("--confirm=%d", confirm), "--block=" + block.String(), fmt.Sprintf("--seed=%d", seed)}
-			return l.tryAll(cmd.Context(), plans)
+			l.seed = seedOf(cmd, l.seed)
+			return l.run(cmd.Context(), names)
 		},
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&repeats, "repeats", 3, "how often each remedy is tried; more make the intervals smaller")
-	flags.IntVar(&confirm, "confirm", 3, "rounds more of the remedy that was chosen")
-	flags.DurationVar(&block, "block", 15*time.Second, "how long each is tried, unless the backup ends before")
-	flags.Uint64Var(&seed, "seed", 0, "of the scenarios' sizes and rates, and of the order of the blocks (default: from the clock)")
+	flags.IntVar(&l.repeats, "repeats", 3, "how often each remedy is tried; more make the ranges surer")
+	flags.IntVar(&l.confirm, "confirm", 5, "rounds more of the remedy that was chosen, by which it is judged; 0 for none")
+	flags.DurationVar(&l.block, "block", 15*time.Second, "how long each is tried, unless the backup ends before")
+	flags.Uint64Var(&l.seed, "seed", 0, "of the scenarios' sizes and rates, and of the order of the blocks (default: from the clock)")
 	flags.BoolVar(&l.asJSON, "json", false, "print one JSON object a scenario; what a person reads goes to standard error")
 	flags.StringVarP(&l.pages, "output", "o", "", "directory for a page with a picture for each scenario")
 	flags.StringVar(&l.base, "base", "", "directory in which everything is made (default: $CULPRIT_LAB_DIR, else /var/tmp/culprit-lab, for others than root with their number)")
@@ -79,155 +57,176 @@ func newLabExperiment(s streams) *cobra.Command {
 type labExperiments struct {
 	streams
 
-	asJSON bool
-	pages  string // directory for them; empty for none
-	base   string
-	args   []string // of each experiment
+	seed    uint64
+	repeats int
+	confirm int
+	block   time.Duration
+	asJSON  bool
+	pages   string // directory for them; empty for none
+	base    string
+	// tryOut plays the experiment on one scenario, as [lab.Tryout] does.
+	tryOut func(context.Context, scenario.Plan, lab.TryoutOptions) (report []byte, err error)
+
+	done      []tryout
+	broken    int // without a report
+	blemished int // with a report and an error
 }
 
-// tryout is what came of one of them.
-type tryout struct {
-	Scenario string `json:"scenario"`
-	Seed     uint64 `json:"seed"`
-	// Plain is p95 with the plain backup, over that without; Restored is the same
-	// with the remedy, and Slowdown what that costs the backup. They are null if
-	// nothing was measured or recommended.
-	Plain    *experiment.Interval `json:"plain_over_baseline"`
-	Remedy   string               `json:"remedy"`
-	Restored *experiment.Interval `json:"restored_over_baseline"`
-	Slowdown *experiment.Interval `json:"slowdown"`
-	Within   bool                 `json:"within"` // the bound of what counts as restored
-	Report   experiment.Report    `json:"report"`
+func (l *labExperiments) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(l.err, format+"\n", args...)
+}
+
+// person is where goes what a person reads.
+func (l *labExperiments) person() io.Writer {
+	if l.asJSON {
+		return l.err
+	}
+	return l.out
+}
+
+func (l *labExperiments) run(ctx context.Context, names []string) error {
+	list, err := choose(names)
+	if err != nil {
+		return err
+	}
+	if err = l.check(); err != nil {
+		return usageError{err}
+	}
+	plans, err := l.draw(list, slices.Contains(names, "all")) //nolint:contextcheck // it asks programs for what they can do, which is quick
+	if err != nil {
+		return err
+	}
+	if l.pages != "" {
+		if l.pages, err = filepath.Abs(l.pages); err == nil {
+			err = os.MkdirAll(l.pages, 0o755) //nolint:gosec // pages are for all to read
+		}
+		if err != nil {
+			return fmt.Errorf("--output: %w", err)
+		}
+	}
+	return l.tryAll(ctx, plans)
+}
+
+// check refuses what 'culprit experiment' would refuse, before anything is made for
+// it. The site and the backup are not known yet: others stand for them here.
+func (l *labExperiments) check() error {
+	return trial.Options{
+		Web: "http://127.0.0.1/", Command: []string{"backup"}, Settle: time.Second, AbortAbove: time.Second, LimitTime: time.Hour,
+		Repeats: l.repeats, Confirm: l.confirm, Block: l.block,
+	}.Check()
 }
 
 // draw decides the numbers of all scenarios. One that cannot be tried here is an
-// error, before any is begun.
-func (l *labExperiments) draw(list []*scenario.Scenario, seed uint64) ([]scenario.Plan, error) {
+// error, before any is begun, unless all were asked for: then it is left out.
+func (l *labExperiments) draw(list []*scenario.Scenario, all bool) ([]scenario.Plan, error) {
 	can := lab.Probe(l.base)
 	var plans []scenario.Plan
 	for _, sc := range list {
-		plan, err := sc.Draw(seed)
+		plan, err := sc.Draw(l.seed)
 		if err != nil {
 			return nil, err
 		}
-		if err := can.Try(plan); err != nil {
-			return nil, fmt.Errorf("no remedies can be tried on scenario %s: %w", plan.Name, err)
+		why := can.Try(plan)
+		switch {
+		case why == nil:
+			plans = append(plans, plan)
+		case all:
+			l.say("%-20s not tried: %s", plan.Name, strings.ReplaceAll(why.Error(), "\n", "; "))
+		default:
+			return nil, fmt.Errorf("no remedies can be tried on scenario %s: %w", plan.Name, why)
 		}
-		plans = append(plans, plan)
+	}
+	if len(plans) == 0 {
+		return nil, errors.New("there is no scenario on which remedies can be tried here")
 	}
 	return plans, nil
 }
 
 // tryAll tries the remedies of all scenarios. One that breaks does not keep the
-// others from being tried.
+// others from being tried. If ctx ends, what is known is told all the same.
 func (l *labExperiments) tryAll(ctx context.Context, plans []scenario.Plan) error {
-	person := l.out
-	if l.asJSON {
-		person = l.err
-	}
-	var (
-		done   []tryout
-		broken int
-		ended  error // early
-	)
+	defer context.AfterFunc(ctx, l.onInterrupt)()
+	var ended error // early
 	for _, plan := range plans {
-		_, _ = fmt.Fprintf(l.err, "\n%s, seed %d: %s\n", plan.Name, plan.Seed, plan.Summary)
+		l.say("\n%s, seed %d: %s", plan.Name, plan.Seed, plan.Summary)
 		one, err := l.try(ctx, plan)
+		if one != nil {
+			if failed := l.tell(*one); failed != nil {
+				return errors.Join(err, failed)
+			}
+			l.done = append(l.done, *one)
+		}
 		if ctx.Err() != nil {
 			ended = cmp.Or(err, context.Cause(ctx))
 			break
 		}
-		if err != nil {
-			broken++
-			_, _ = fmt.Fprintf(l.err, "culprit: scenario %s: %v\n", plan.Name, err)
+		switch {
+		case err == nil:
 			continue
+		case one == nil:
+			l.broken++
+		default:
+			l.blemished++
 		}
-		done = append(done, one)
-		if l.asJSON {
-			err = json.NewEncoder(l.out).Encode(one)
-		}
-		if _, failed := fmt.Fprintf(person, "\n%s, seed %d\n\n%s", plan.Name, plan.Seed, one.Report.Text()); err != nil || failed != nil {
-			return errors.Join(err, failed)
-		}
+		l.say("culprit: scenario %s: %v", plan.Name, err)
 	}
-	if err := errors.Join(ended, writeTryouts(person, done)); err != nil {
+	if err := errors.Join(ended, writeTryouts(l.person(), l.done)); err != nil {
 		return err
 	}
-	return restoredAll(l.err, done, broken)
+	return l.verdict()
 }
 
-// try plays the experiment on one scenario.
-func (l *labExperiments) try(ctx context.Context, plan scenario.Plan) (tryout, error) {
-	args := l.args
-	if l.pages != "" {
-		args = append(args[:len(args):len(args)], "--output="+filepath.Join(l.pages, plan.Name+".html"))
+// onInterrupt says that it ends, and lets a second interrupt end the process, and
+// with it the experiment, which says so.
+func (l *labExperiments) onInterrupt() {
+	l.say("culprit: interrupted: what was made for the experiment is undone when it has ended")
+	signal.Reset(syscall.SIGINT, syscall.SIGTERM)
+}
+
+// try plays the experiment on one scenario. There may be a report and an error:
+// what was found holds, though it ended early or not all was undone.
+func (l *labExperiments) try(ctx context.Context, plan scenario.Plan) (*tryout, error) {
+	args := []string{
+		fmt.Sprint("--repeats=", l.repeats), fmt.Sprint("--confirm=", l.confirm), "--block=" + l.block.String(), fmt.Sprint("--seed=", l.seed),
 	}
-	printed, err := lab.Tryout(ctx, plan, lab.TryoutOptions{Args: args, Base: l.base, Progress: l.err})
-	if err != nil {
-		return tryout{}, err
+	if l.pages != "" {
+		args = append(args, "--output="+filepath.Join(l.pages, plan.Name+".html"))
+	}
+	printed, err := l.tryOut(ctx, plan, lab.TryoutOptions{Args: args, Base: l.base, Progress: l.err})
+	if len(printed) == 0 {
+		return nil, err
 	}
 	var report experiment.Report
-	if err := json.Unmarshal(printed, &report); err != nil {
-		return tryout{}, fmt.Errorf("what the experiment printed cannot be read: %w", err)
+	if bad := json.Unmarshal(printed, &report); bad != nil {
+		return nil, errors.Join(err, fmt.Errorf("what the experiment printed cannot be read: %w", bad))
 	}
-	return summed(plan, report), nil
+	one := summed(plan, report)
+	return &one, err
 }
 
-// summed is what an experiment came to.
-func summed(plan scenario.Plan, report experiment.Report) tryout {
-	t := tryout{Scenario: plan.Name, Seed: plan.Seed, Report: report}
-	for _, arm := range report.Arms {
-		if arm.ID == experiment.Without && arm.Blocks > 0 {
-			t.Plain = &arm.OverBaseline.P95
-		}
+// tell prints what came of one.
+func (l *labExperiments) tell(one tryout) error {
+	var err error
+	if l.asJSON {
+		err = json.NewEncoder(l.out).Encode(one)
 	}
-	if arm, ok := report.Recommended(); ok {
-		t.Remedy, t.Restored, t.Slowdown = arm.ID, &arm.OverBaseline.P95, &arm.Slowdown
-		t.Within = report.State == experiment.Done && t.Restored.Value <= experiment.Restores
-	}
-	return t
+	_, failed := fmt.Fprintf(l.person(), "\n%s, seed %d\n\n%s", one.Scenario, one.Seed, one.Report.Text())
+	return errors.Join(err, failed)
 }
 
-// writeTryouts writes a line for each scenario.
-func writeTryouts(w io.Writer, done []tryout) error {
-	if len(done) == 0 {
-		return nil
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(cells ...string) { _, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) } // Flush tells what went wrong
-	row()
-	row("scenario", "seed", "plain p95 over baseline", "recommended", "p95 over baseline with it", "the backup takes", "within "+strconv.FormatFloat(experiment.Restores, 'g', -1, 64))
-	for _, one := range done {
-		within, remedy := "no", "nothing"
-		if one.Within {
-			within = "yes"
-		}
-		if one.Remedy != "" {
-			remedy = one.Remedy
-		}
-		row(one.Scenario, strconv.FormatUint(one.Seed, 10), ranged(one.Plain), remedy, ranged(one.Restored), ranged(one.Slowdown), within)
-	}
-	return t.Flush()
-}
-
-// ranged is a ratio with its interval, or a dash.
-func ranged(i *experiment.Interval) string {
-	if i == nil {
-		return "-"
-	}
-	return fmt.Sprintf("%s (%s to %s)", experiment.Figure(i.Value), experiment.Figure(i.Low), experiment.Figure(i.High))
-}
-
-// restoredAll ends the command.
-func restoredAll(w io.Writer, done []tryout, broken int) error {
+// verdict ends the command.
+func (l *labExperiments) verdict() error {
 	restored := 0
-	for _, one := range done {
+	for _, one := range l.done {
 		if one.Within {
 			restored++
 		}
 	}
-	_, _ = fmt.Fprintf(w, "\nof %d: %d brought back, %d not, %d broken\n", len(done)+broken, restored, len(done)-restored, broken)
-	if restored < len(done)+broken {
+	l.say("\nof %d: %d brought back, %d not, %d broken", len(l.done)+l.broken, restored, len(l.done)-restored, l.broken)
+	if l.blemished > 0 {
+		l.say("%d of them ended with an error, which stands above", l.blemished)
+	}
+	if restored < len(l.done)+l.broken || l.blemished > 0 {
 		return errSaid
 	}
 	return nil

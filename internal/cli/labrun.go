@@ -19,14 +19,7 @@ import (
 )
 
 func newLabRun(s streams) *cobra.Command {
-	var (
-		asJSON bool
-		seed   uint64
-		runs   int
-		opts   lab.RunOptions
-		keep   string
-		raw    string
-	)
+	l := labRun{streams: s}
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO...|all",
 		Short: "Make incidents on this host, and judge the verdicts",
@@ -37,64 +30,40 @@ func newLabRun(s streams) *cobra.Command {
 		Args:              scenarios,
 		ValidArgsFunction: completeScenarios,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			list, err := choose(names)
-			if err != nil {
-				return err
-			}
-			if runs < 1 {
-				return usageError{fmt.Errorf("--runs is %d: it must be 1 or more", runs)}
-			}
-			if !cmd.Flags().Changed("seed") {
-				seed = uint64(time.Now().Unix()) //nolint:gosec // the clock is not before 1970
-			}
-			opts.Progress = s.err
-			opts.Terminal = isTerminal(s.err)
-			if opts.Collector, err = collector.Find(opts.Collector); err != nil {
-				return err
-			}
-			if opts.Keep, err = keepers(keep, raw); err != nil {
-				return err
-			}
-			known, err := files.Default()
-			if err != nil {
-				return err
-			}
-			l := labRun{
-				streams: s, asJSON: asJSON, opts: opts, can: lab.Probe(opts.Base), kept: keep+raw != "", all: slices.Contains(names, "all"), total: runs * len(list),
-				isBackup: func(job string) bool {
-					_, ok := known.Tool(job)
-					return ok
-				},
-			}
-			for i := range runs {
-				for _, sc := range list {
-					if err := l.play(cmd.Context(), sc, seed+uint64(i)); err != nil {
-						return err
-					}
-				}
-			}
-			return l.verdict()
+			l.seed = seedOf(cmd, l.seed)
+			return l.run(cmd.Context(), names)
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&asJSON, "json", false, "print one JSON object a run; what a person reads goes to standard error")
-	flags.Uint64Var(&seed, "seed", 0, "seed of the first round, the next ones count on (default: from the clock)")
-	flags.IntVar(&runs, "runs", 1, "rounds")
-	flags.StringVar(&keep, "keep", "", "directory in which the recordings are kept, with their truth, for 'culprit eval'")
-	flags.StringVar(&raw, "journals", "", "directory in which the collector's journals are kept as they are, with all that ran on this host")
-	flags.StringVar(&opts.Collector, "otelcol", "", "path of otelcol-culprit (default: beside this program, then PATH)")
-	flags.StringVar(&opts.Base, "base", "", "directory in which everything is made (default: $CULPRIT_LAB_DIR, else /var/tmp/culprit-lab, for others than root with their number)")
+	flags.BoolVar(&l.asJSON, "json", false, "print one JSON object a run; what a person reads goes to standard error")
+	flags.Uint64Var(&l.seed, "seed", 0, "seed of the first round, the next ones count on (default: from the clock)")
+	flags.IntVar(&l.rounds, "runs", 1, "rounds")
+	flags.StringVar(&l.keep, "keep", "", "directory in which the recordings are kept, with their truth, for 'culprit eval'")
+	flags.StringVar(&l.raw, "journals", "", "directory in which the collector's journals are kept as they are, with all that ran on this host")
+	flags.StringVar(&l.opts.Collector, "otelcol", "", "path of otelcol-culprit (default: beside this program, then PATH)")
+	flags.StringVar(&l.opts.Base, "base", "", "directory in which everything is made (default: $CULPRIT_LAB_DIR, else /var/tmp/culprit-lab, for others than root with their number)")
 	return cmd
+}
+
+// seedOf is the seed that a command was given, else one from the clock.
+func seedOf(cmd *cobra.Command, given uint64) uint64 {
+	if cmd.Flags().Changed("seed") {
+		return given
+	}
+	return uint64(time.Now().Unix()) //nolint:gosec // the clock is not before 1970
 }
 
 // labRun is a series of runs.
 type labRun struct {
 	streams
 
+	seed   uint64 // of the first round
+	rounds int
 	asJSON bool
 	opts   lab.RunOptions
+	keep   string // directory for the recordings; empty for none
+	raw    string // directory for the journals; empty for none
 	can    lab.Abilities
-	kept   bool // what a run leaves
 	all    bool // of the scenarios are asked for, also those that this host cannot play
 	total  int
 	// isBackup knows the names of backup programs.
@@ -102,6 +71,41 @@ type labRun struct {
 
 	done, wrong, void, skipped, broken int
 	blemished                          int // not kept or not undone, but judged
+}
+
+func (l *labRun) run(ctx context.Context, names []string) error {
+	list, err := choose(names)
+	if err != nil {
+		return err
+	}
+	if l.rounds < 1 {
+		return usageError{fmt.Errorf("--runs is %d: it must be 1 or more", l.rounds)}
+	}
+	l.opts.Progress, l.opts.Terminal = l.err, isTerminal(l.err)
+	if l.opts.Collector, err = collector.Find(l.opts.Collector); err != nil {
+		return err
+	}
+	if l.opts.Keep, err = keepers(l.keep, l.raw); err != nil {
+		return err
+	}
+	known, err := files.Default()
+	if err != nil {
+		return err
+	}
+	l.isBackup = func(job string) bool {
+		_, ok := known.Tool(job)
+		return ok
+	}
+	l.all, l.total = slices.Contains(names, "all"), l.rounds*len(list)
+	l.can = lab.Probe(l.opts.Base) //nolint:contextcheck // it asks programs for what they can do, which is quick
+	for i := range l.rounds {
+		for _, sc := range list {
+			if err := l.play(ctx, sc, l.seed+uint64(i)); err != nil {
+				return err
+			}
+		}
+	}
+	return l.verdict()
 }
 
 func (l *labRun) say(format string, args ...any) { _, _ = fmt.Fprintf(l.err, format+"\n", args...) }
@@ -174,7 +178,7 @@ func (l *labRun) tell(run lab.Run) {
 // verdict ends the series.
 func (l *labRun) verdict() error {
 	played := l.done - l.skipped
-	if l.total == 1 && !l.kept && played == 1 && l.broken == 0 {
+	if l.total == 1 && l.keep+l.raw == "" && played == 1 && l.broken == 0 {
 		l.say("For all of the evidence and the remedies, run it with --keep DIR: 'culprit explain DIR/*.gz' tells them.")
 	}
 	if l.total > 1 {

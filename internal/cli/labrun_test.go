@@ -21,7 +21,7 @@ func TestASingleRunIsToldWithoutATally(t *testing.T) {
 			"of 1: 1 right, 0 wrong, 0 void, 0 broken; 0 cannot be played here\n",
 	} {
 		var errOut bytes.Buffer
-		l := labRun{streams: streams{err: &errOut}, total: total, done: 1, kept: true, isBackup: func(string) bool { return true }}
+		l := labRun{streams: streams{err: &errOut}, total: total, done: 1, keep: "here", isBackup: func(string) bool { return true }}
 		l.tell(quiet)
 		require.NoError(t, l.verdict())
 		require.Equal(t, want, errOut.String())

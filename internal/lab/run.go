@@ -129,20 +129,27 @@ func (r *runner) undo(failed error, interrupted func() bool) error {
 
 // run goes through everything up to the end of the collector.
 func (r *runner) run(ctx context.Context) (run Run, err error) {
-	if err := r.build(ctx); err != nil {
+	if err = r.build(ctx); err != nil {
 		return run, err
 	}
-	if err := r.play(ctx); err != nil {
+	if err = r.play(ctx); err != nil {
 		return run, err
 	}
-	run = r.judge()
+	if run, err = r.conclude(); err != nil {
+		return run, err
+	}
 	r.fail(nil)              // from here on children may end
 	r.scene.collector.Stop() // it flushes its journal
-	if err := r.inbox.Unreadable(); err != nil {
-		return run, fmt.Errorf("the collector sent findings that cannot be read: %w", err)
-	}
 	run.Duration = output.Number(time.Since(r.started).Seconds())
 	return run, nil
+}
+
+// conclude judges what the collector said, if all of that can be read.
+func (r *runner) conclude() (Run, error) {
+	if err := r.inbox.Unreadable(); err != nil {
+		return Run{}, fmt.Errorf("the collector sent findings that cannot be read: %w", err)
+	}
+	return r.judge(), nil
 }
 
 // keep lets the caller take what the run left.

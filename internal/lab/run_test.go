@@ -10,8 +10,12 @@ import (
 
 	"github.com/prometheus/procfs"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otel-culprit/culprit/internal/event"
+	"github.com/otel-culprit/culprit/internal/lab/collector"
 	"github.com/otel-culprit/culprit/internal/lab/output"
+	"github.com/otel-culprit/culprit/internal/lab/victim"
 	"github.com/otel-culprit/culprit/internal/lab/wait"
 	"github.com/otel-culprit/culprit/internal/scenario"
 	"github.com/otel-culprit/culprit/internal/stage"
@@ -66,6 +70,23 @@ func TestAnInterruptIsSaidOnceAndWhatIsUndone(t *testing.T) {
 	out.Reset()
 	require.NoError(t, r.undo(nil, r.onInterrupt(t.Context())))
 	require.Empty(t, out.String())
+}
+
+func TestUnreadableFindingsAreTold(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	r := &runner{inbox: collector.NewInbox(victim.Service), fail: cancel}
+	logs := plog.NewLogs()
+	logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().SetEventName(event.NameVerdict)
+	r.inbox.Take(logs, time.Now())
+	_, err := r.conclude()
+	require.ErrorContains(t, wait.Cause(ctx, err), "the collector sent findings that cannot be read")
+	require.NoError(t, ctx.Err(), "it is the only reason")
+}
+
+func TestAnUnknownChangeIsAnError(t *testing.T) {
+	err := new(scene).change(t.Context(), scenario.Change{What: "weather", Value: 3})
+	require.ErrorContains(t, err, `"weather"`)
 }
 
 func TestWhatIsNotUndoneIsTold(t *testing.T) {

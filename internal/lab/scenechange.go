@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/otel-culprit/culprit/internal/lab/victim"
 	"github.com/otel-culprit/culprit/internal/lab/wait"
@@ -23,8 +24,10 @@ func (s *scene) change(ctx context.Context, c scenario.Change) error {
 		return s.faulty.Pause() //nolint:contextcheck // bounded
 	case scenario.UpstreamDelay:
 		return victim.Control(ctx, "http://"+s.addr(s.world, upstreamPort), map[string]float64{"delay_ms": c.Value})
-	default:
+	case scenario.GCPause:
 		return victim.Control(ctx, s.base(), map[string]float64{"gc_pause_ms": c.Value})
+	default:
+		return fmt.Errorf("changes: nothing is known that %q would change", c.What)
 	}
 }
 

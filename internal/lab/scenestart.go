@@ -169,7 +169,7 @@ func (s *scene) fillCache(ctx context.Context) error {
 	}
 	for i := range s.plan.Site.Files {
 		if err := victim.Visit(ctx, s.base()+page(s.plan, i)); err != nil {
-			return err
+			return fmt.Errorf("fill the site's page cache: %w", err)
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +30,8 @@ type TryoutOptions struct {
 // Tryout makes the scene of a plan without a collector, lets "culprit experiment"
 // try its remedies on the job, and returns the object that this prints. The
 // experiment sends the visitors. Whatever was made has ended when Tryout returns,
-// also if ctx ends early.
+// also if ctx ends early. The report may come with an error, with what was found
+// until then; it is empty if there is none.
 func Tryout(ctx context.Context, plan scenario.Plan, o TryoutOptions) (report []byte, err error) {
 	st, err := stage.New(stage.Options{Base: o.Base, ID: fmt.Sprintf("%s-%d", plan.Name, os.Getpid())}) //nolint:contextcheck // as in build
 	if err != nil {
@@ -99,7 +99,9 @@ func (s *scene) forgetImage(ctx context.Context) error {
 // did.
 const undoing = 30 * time.Second
 
-// experiment runs this program's command of that name where the visitors are.
+// experiment runs this program's command of that name where the visitors are. If
+// ctx ends, the command is asked to end, and what it still prints is returned with
+// the reason.
 func (s *scene) experiment(ctx context.Context, args []string, o TryoutOptions) ([]byte, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -122,13 +124,19 @@ func (s *scene) experiment(ctx context.Context, args []string, o TryoutOptions) 
 	case <-c.Done():
 	case <-ctx.Done():
 		c.Ask(undoing)
-		return nil, context.Cause(ctx)
 	}
 	report, err := os.ReadFile(printed) //nolint:gosec // in the run's directory
-	if err == nil && len(report) == 0 {
-		err = fmt.Errorf("the experiment ended without a report (%w); what it said stands above", cmp.Or(c.Err(), errors.New("exit status 0")))
+	switch {
+	case ctx.Err() != nil:
+		return report, errors.Join(context.Cause(ctx), err)
+	case err != nil:
+		return nil, err
+	case c.Err() != nil:
+		return report, fmt.Errorf("the experiment ended with %w; what it said stands above", c.Err())
+	case len(report) == 0:
+		return nil, errors.New("the experiment printed no report")
 	}
-	return report, err
+	return report, nil
 }
 
 // peerDir is where what goes to another host is kept; the jobs' own directory if

@@ -1,6 +1,13 @@
 package lab
 
 import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -71,7 +78,16 @@ func TestPages(t *testing.T) {
 func TestAJobBeginsAnew(t *testing.T) {
 	const empty = `find "$OUT" "$PEER_DIR" -ignore_readdir_race -mindepth 1 -delete`
 	require.Equal(t, empty, anew(scenario.Job{}))
-	require.Equal(t, empty+" && restic init", anew(scenario.Job{Prepare: "restic init"}))
+	require.Equal(t, "set -e\n"+empty+"\nrestic init", anew(scenario.Job{Prepare: "restic init"}))
+
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "old"), nil, 0o600))
+	cmd := exec.Command("sh", "-c", anew(scenario.Job{Prepare: "echo 1 > \"$OUT/first\"\nfalse\necho 2 > \"$OUT/second\""}))
+	cmd.Env = append(os.Environ(), "OUT="+dir, "PEER_DIR="+dir)
+	require.Error(t, cmd.Run(), "one of its lines failed")
+	require.NoFileExists(t, filepath.Join(dir, "old"))
+	require.FileExists(t, filepath.Join(dir, "first"))
+	require.NoFileExists(t, filepath.Join(dir, "second"))
 }
 
 func TestOnWhatRemediesCanBeTried(t *testing.T) {
@@ -88,5 +104,55 @@ func TestOnWhatRemediesCanBeTried(t *testing.T) {
 		"database":          func(p *scenario.Plan) { p.Site.Query, p.Jobs[0].Prepare = "read", "createdb x" },
 	} {
 		require.Contains(t, unfit(plan(change)), want)
+	}
+}
+
+// firstWords announces that something was written.
+type firstWords struct {
+	once sync.Once
+	came chan struct{}
+}
+
+func (w *firstWords) Write(p []byte) (int, error) {
+	w.once.Do(func() { close(w.came) })
+	return len(p), nil
+}
+
+func TestWhatAnExperimentPrintsComesBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		does        string
+		interrupted bool
+		report, err string
+	}{
+		"it ends":                              {"prints", false, `{"state":"done"}`, ""},
+		"it is interrupted":                    {"waits", true, `{"state":"interrupted"}`, "interrupt signal received"},
+		"it is interrupted and prints nothing": {"waits in vain", true, "", "interrupt signal received"},
+		"it says that it is not complete":      {"prints and fails", false, `{"state":"aborted"}`, "the experiment ended with exit status 1; what it said stands above"},
+		"it fails":                             {"fails", false, "", "the experiment ended with exit status 1; what it said stands above"},
+		"it prints nothing":                    {"prints nothing", false, "", "the experiment printed no report"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			s := jobsOnAStage(t, cancel).scene
+			said := &firstWords{came: make(chan struct{})}
+			if test.interrupted {
+				go func() {
+					select {
+					case <-said.came:
+						cancel(errors.New("interrupt signal received"))
+					case <-t.Context().Done():
+					}
+				}()
+			}
+			report, err := s.experiment(ctx, []string{"experiment", test.does}, TryoutOptions{Progress: said})
+			require.NoError(t, s.close())
+			require.Equal(t, test.report, strings.TrimSpace(string(report)))
+			if test.err == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, test.err)
+		})
 	}
 }

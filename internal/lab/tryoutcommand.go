@@ -45,13 +45,14 @@ func (s *scene) experimentArgs(ctx context.Context, more []string) ([]string, er
 	return append(append(append(args, more...), "--"), command...), nil
 }
 
-// anew is the shell line that lets a job begin as if it had never run.
+// anew is the shell script that lets a job begin as if it had never run. What the
+// job needs may be several lines: none runs after one that failed.
 func anew(job scenario.Job) string {
 	const empty = `find "$OUT" "$PEER_DIR" -ignore_readdir_race -mindepth 1 -delete`
 	if job.Prepare == "" {
 		return empty
 	}
-	return empty + " && " + job.Prepare
+	return "set -e\n" + empty + "\n" + job.Prepare
 }
 
 // pages are what visitors ask for, each as often.

@@ -7,7 +7,9 @@ import "fmt"
 // share the CPU evenly; the session's own niceness is what counts.
 func cpuRemedies(sc *scene, w *workload) []Remedy {
 	if w.key.unit != "" {
-		return []Remedy{unitRemedy(w, canCPUv2, unitLimit{"CPUWeight=1", "CPUWeight=", "gives it the smallest weight among the units"})}
+		return []Remedy{unitRemedy(w, canCPUv2, unitLimit{
+			setting: "CPUWeight=1", unset: "CPUWeight=", effect: "gives it the smallest weight among the units",
+		})}
 	}
 	session := Remedy{
 		Title:   "lower the priority of its whole session",
@@ -31,14 +33,17 @@ func (sc *scene) whetherNice(w *workload, session, nice *Remedy) {
 	}
 	grouped := w.cgroup != "" && w.cgroup != "/" && (h.can[canCPUv1] || h.can[canCPUv2])
 	switch {
+	case grouped && ownGroup:
+		session.Works, session.Why = DoesNotWork, "its CPU cgroup decides, not its session"
+		nice.Works, nice.Why = DoesNotWork, "niceness counts only within its cgroup"
+		if !autogroup && !h.can[canCPUv1] {
+			nice.Works, nice.Why = MayWork, "niceness counts only within its cgroup, unless that has no cpu.weight"
+		}
 	case !told:
 		session.Why, nice.Why = "whether sched_autogroup is on is not known", "works unless sched_autogroup is on"
 	case !autogroup:
 		session.Works, session.Why = DoesNotWork, "sched_autogroup is off here, or overruled by the share of a container"
 		nice.Works, nice.Why = DoesWork, "sched_autogroup is off or overruled here, so niceness counts among all processes"
-	case grouped && ownGroup:
-		session.Works, session.Why = DoesNotWork, "its CPU cgroup decides, not its session"
-		nice.Works, nice.Why = DoesNotWork, "niceness counts only within its cgroup"
 	case grouped && h.can[canCPUv1]:
 		session.Works, session.Why = DoesNotWork, "its CPU cgroup decides, not its session"
 		nice.Works, nice.Why = DoesWork, "it shares its CPU cgroup with "+sc.v.id.Service+", where niceness counts"

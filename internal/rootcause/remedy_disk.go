@@ -53,11 +53,33 @@ func (sc *scene) takes(w *workload) taken {
 // quarter a site is as fast as without the backup.
 const left = 4
 
-// limit is what a workload may still take, in bytes per second, to two digits.
+// limit is what a workload may still take, in bytes per second, to two digits. Of
+// less than what matters to anybody it is no part.
 func (t taken) limit() float64 {
 	limit := max(t.rate, smallest[SharedDisk]) / left
 	digits := math.Pow(10, math.Floor(math.Log10(limit))-1)
 	return math.Round(limit/digits) * digits
+}
+
+// partOf says what the limit is a quarter of.
+func (t taken) partOf() string {
+	if t.rate < smallest[SharedDisk] {
+		return "a quarter of " + bytes(smallest[SharedDisk]) + "/s, for it takes less than that now"
+	}
+	return "a quarter of what it takes now"
+}
+
+// doubt says which disks it may be, if there are several; what is limited is one of
+// them. It is empty if there is one at most.
+func (t taken) doubt(limited string) string {
+	if len(t.disks) < 2 {
+		return ""
+	}
+	var names []string
+	for _, d := range t.disks {
+		names = append(names, d.name)
+	}
+	return fmt.Sprintf("which of %s it uses is not known, and this limits %s alone", strings.Join(names, " and "), limited)
 }
 
 // number is that of the disk to limit; empty if it is not known.
@@ -113,10 +135,15 @@ func (t taken) limitGroup(w *workload) []Remedy {
 			r.Works, why = MayWork, append(why, "it limits only writing that does not go through the page cache")
 		}
 	}
+	limited := "the one that you put in"
 	if t.number() == "" {
 		r.Works, why = MayWork, append(why, "put the disk's MAJ:MIN from lsblk in")
 	} else {
-		why = append(why, fmt.Sprintf("%s is %s, and the rate, in bytes per second, a quarter of what it takes now", number, t.disks[0].name))
+		limited = t.disks[0].name
+		why = append(why, fmt.Sprintf("%s is %s, and the rate, in bytes per second, %s", number, limited, t.partOf()))
+	}
+	if doubt := t.doubt(limited); doubt != "" {
+		r.Works, why = MayWork, append(why, doubt)
 	}
 	r.Why = strings.Join(append(why, undo), "; ")
 	return []Remedy{r}
@@ -127,13 +154,14 @@ func (t taken) limitUnit(w *workload) Remedy {
 	if t.reads {
 		property, doing = "IOReadBandwidthMax", "reads"
 	}
-	device := "/"
+	device, limited := "/", "that of the root directory"
 	if number := t.number(); number != "" {
-		device = "/dev/block/" + number
+		device, limited = "/dev/block/"+number, t.disks[0].name
 	}
 	return unitRemedy(w, canIOv2, unitLimit{
 		setting: fmt.Sprintf("%s='%s %.0f'", property, device, t.limit()), unset: property + "=",
-		effect: fmt.Sprintf("limits what it %s to %s/s", doing, bytes(t.limit())),
+		effect: fmt.Sprintf("limits what it %s to %s/s, %s", doing, bytes(t.limit()), t.partOf()),
+		doubt:  t.doubt(limited),
 	})
 }
 

@@ -2,6 +2,7 @@ package rootcause
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -43,19 +44,41 @@ func (w *workload) moveV2(s setting) (command, undo string) {
 type unitLimit struct {
 	setting, unset string
 	effect         string
+	doubt          string // why it may have none; empty if it has
 }
 
 func unitRemedy(w *workload, controller string, limit unitLimit) Remedy {
-	r := Remedy{
-		Title: "throttle the unit", Command: fmt.Sprintf("systemctl set-property --runtime %s %s", w.key.unit, limit.setting),
-		Works: DoesNotWork, Why: "this host has no systemd or no cgroup v2 controller for it",
+	r := Remedy{Title: "throttle the unit", Works: DoesNotWork, Why: "this host has no systemd or no cgroup v2 controller for it"}
+	plain := unitName.MatchString(w.key.unit)
+	if plain {
+		r.Command = w.setProperty(limit.setting)
 	}
-	if w.host.can[canSystemd] && w.host.can[controller] {
-		r.Works = DoesWork
-		r.Why = fmt.Sprintf("%s, until the host restarts; undo with \"systemctl set-property --runtime %s %s\"", limit.effect, w.key.unit, limit.unset)
+	if !w.host.can[canSystemd] || !w.host.can[controller] {
+		return r
 	}
+	r.Works = DoesWork
+	why := []string{limit.effect + ", until the host restarts"}
+	if limit.doubt != "" {
+		r.Works, why = MayWork, append(why, limit.doubt)
+	}
+	if plain {
+		why = append(why, fmt.Sprintf("undo with \"%s\"", w.setProperty(limit.unset)))
+	} else {
+		why = append(why, fmt.Sprintf("set %s with systemctl set-property, and %s to undo it: no command is told here, because the unit's name has characters that no plain name has",
+			limit.setting, limit.unset))
+	}
+	r.Why = strings.Join(why, "; ")
 	return r
 }
+
+func (w *workload) setProperty(property string) string {
+	return fmt.Sprintf("systemctl set-property --runtime '%s' %s", w.key.unit, property)
+}
+
+// unitName is what a unit's name must be to stand in quotes in a command that a
+// person copies as root. Whoever may make control groups chooses it, and systemctl
+// would take one that begins with a dash for an option.
+var unitName = regexp.MustCompile(`^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*$`)
 
 // isDeviceNumber is whether a text is a major and a minor number: it goes into a
 // command that a person copies.

@@ -151,6 +151,20 @@ func TestALimitOfTheDiskIsReadyToCopy(t *testing.T) {
 	}
 }
 
+func TestOneOfSeveralDisksIsLimited(t *testing.T) {
+	busy := []fact.Disk{{Device: "sda", Number: "8:0", ReadBytes: 82e6}, {Device: "sdb", Number: "8:16", ReadBytes: 70e6}}
+	r := slowDisks(t, abilities{"cgroup_v2_io": true}, busy...).Remedies[0]
+	require.Contains(t, r.Command, "echo 8:0 rbps=18000000")
+	require.Equal(t, rootcause.MayWork, r.Works)
+	require.Contains(t, r.Why, "8:0 is sda")
+	require.Contains(t, r.Why, "which of sda and sdb it uses is not known, and this limits sda alone")
+
+	busy[0].Number = ""
+	r = slowDisks(t, abilities{"cgroup_v2_io": true}, busy...).Remedies[0]
+	require.Equal(t, rootcause.MayWork, r.Works)
+	require.Contains(t, r.Why, "which of sda and sdb it uses is not known, and this limits the one that you put in alone")
+}
+
 func TestAUnitIsLimitedOnTheDiskThatItUses(t *testing.T) {
 	w := newWorld(21)
 	w.jobs = []job{{pid: 500, command: "restic", args: []string{"restic", "backup", "/srv"}, from: 120, to: 200, cpu: 0.1, disk: 80e6}}
@@ -170,8 +184,8 @@ func TestAUnitIsLimitedOnTheDiskThatItUses(t *testing.T) {
 	}
 	r := last(t, run(t, newEngine(t, nil), facts)).Remedies[0]
 	require.Equal(t, rootcause.DoesWork, r.Works)
-	require.Equal(t, "systemctl set-property --runtime nightly.service IOReadBandwidthMax='/dev/block/8:0 18000000'", r.Command)
-	require.Contains(t, r.Why, `undo with "systemctl set-property --runtime nightly.service IOReadBandwidthMax="`)
+	require.Equal(t, "systemctl set-property --runtime 'nightly.service' IOReadBandwidthMax='/dev/block/8:0 18000000'", r.Command)
+	require.Contains(t, r.Why, `undo with "systemctl set-property --runtime 'nightly.service' IOReadBandwidthMax="`)
 }
 
 func TestWhichPriorityCounts(t *testing.T) {
@@ -195,8 +209,14 @@ func TestWhichPriorityCounts(t *testing.T) {
 		"own cgroup and autogroup off": {
 			abilities{"sched_autogroup": false, "cgroup_v2_cpu": true},
 			"/a", "/b", false,
-			[2]rootcause.Works{rootcause.DoesNotWork, rootcause.DoesWork},
-			"cpu.weight", "off",
+			[2]rootcause.Works{rootcause.DoesNotWork, rootcause.MayWork},
+			"cpu.weight", "cgroup decides",
+		},
+		"own cgroup and autogroup off, version 1": {
+			abilities{"sched_autogroup": false, "cgroup_v1_cpu": true},
+			"/a", "/b", false,
+			[2]rootcause.Works{rootcause.DoesNotWork, rootcause.DoesNotWork},
+			"cpu.shares", "cgroup decides",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -225,7 +225,7 @@ func TestAUnitIsOneWorkload(t *testing.T) {
 	require.Zero(t, v.Top().Workload.PID)
 	require.Len(t, v.Backups, 1)
 	throttle := v.Remedies[len(v.Remedies)-1]
-	require.Equal(t, "systemctl set-property --runtime nightly.service CPUWeight=1", throttle.Command)
+	require.Equal(t, "systemctl set-property --runtime 'nightly.service' CPUWeight=1", throttle.Command)
 	require.Equal(t, rootcause.DoesNotWork, throttle.Works, "this host has no systemd")
 }
 

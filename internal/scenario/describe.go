@@ -138,8 +138,10 @@ func (c Change) describe() string {
 		return "the disk stops answering"
 	case UpstreamDelay:
 		return fmt.Sprintf("the other service takes %g ms", c.Value)
-	default:
+	case GCPause:
 		return fmt.Sprintf("the site stands still for %g ms of each second, and computes", c.Value)
+	default:
+		return fmt.Sprintf("%q, which nothing is known of", c.What)
 	}
 }
 

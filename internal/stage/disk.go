@@ -17,7 +17,8 @@ type DiskSpec struct {
 	Name    string
 	SizeMiB int // at least 16
 	// Within is the group of the program behind a faulty disk: its limits are those
-	// of the disk, in whatever groups those are who use it. Nil for none.
+	// of the disk, in whatever groups those are who use it. Nil for none, as it must
+	// be for a disk without such a program.
 	Within *Group
 }
 
@@ -34,6 +35,9 @@ type Disk struct {
 
 // Disk makes a file in the run's directory and mounts a file system on it.
 func (s *Stage) Disk(ctx context.Context, spec DiskSpec) (*Disk, error) {
+	if spec.Within != nil {
+		return nil, fmt.Errorf("disk %s cannot be within a group, because there is no program behind it: limit the groups of those who use it, or make a faulty disk", spec.Name)
+	}
 	if err := s.need(NeedDisk); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,8 @@ func TestDisk(t *testing.T) {
 	require.ErrorContains(t, err, "16 at least")
 	_, err = s.Disk(t.Context(), DiskSpec{Name: "huge", SizeMiB: 1 << 40})
 	require.ErrorContains(t, err, dirVariable)
+	_, err = s.Disk(t.Context(), DiskSpec{Name: "bounded", SizeMiB: 32, Within: &Group{}})
+	require.ErrorContains(t, err, "disk bounded cannot be within a group")
 }
 
 func TestDiskInUseIsUndoneAllTheSame(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 )
 
 // Autogrouped reports whether the scheduler groups the process by its session,
-// and why it does not.
+// and why it does not; there, "it" is the process.
 func Autogrouped(pid int, read func(name string) ([]byte, error)) (grouped bool, why string) {
 	enabled, err := read("/proc/sys/kernel/sched_autogroup_enabled")
 	if err != nil || string(bytes.TrimSpace(enabled)) != "1" {
@@ -25,23 +25,29 @@ func Autogrouped(pid int, read func(name string) ([]byte, error)) (grouped bool,
 		controllers, cgroup, _ := strings.Cut(rest, ":")
 		switch {
 		case slices.Contains(strings.Split(controllers, ","), "cpu") && cgroup != "/":
-			return false, "the backup and the site share the cgroup " + cgroup
-		case hierarchy == "0" && weighed(cgroup, read):
-			return false, "the backup and the site share a cgroup with a CPU weight"
+			return false, inWeighed(cgroup)
+		case hierarchy == "0":
+			if weighed, ok := weighedAbove(cgroup, read); ok {
+				return false, inWeighed(weighed)
+			}
 		}
 	}
 	return true, ""
 }
 
-// weighed reports whether the cgroup, or one above it, has a CPU weight. The
-// root of all cgroups has none, but that of a container has.
-func weighed(cgroup string, read func(name string) ([]byte, error)) bool {
+func inWeighed(cgroup string) string {
+	return "it is in the cgroup " + cgroup + ", which has a CPU weight"
+}
+
+// weighedAbove finds the innermost cgroup with a CPU weight of a cgroup and those
+// above it. The root of all cgroups has none, but that of a container has.
+func weighedAbove(cgroup string, read func(name string) ([]byte, error)) (weighed string, ok bool) {
 	for ; ; cgroup = path.Dir(cgroup) {
 		if _, err := read(path.Join("/sys/fs/cgroup", cgroup, "cpu.weight")); err == nil {
-			return true
+			return cgroup, true
 		}
 		if cgroup == "/" || cgroup == "." {
-			return false
+			return "", false
 		}
 	}
 }

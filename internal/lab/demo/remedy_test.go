@@ -8,46 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otel-culprit/culprit/internal/event"
-	"github.com/otel-culprit/culprit/internal/lab/child"
 )
-
-func TestAutogrouped(t *testing.T) {
-	for name, test := range map[string]struct {
-		files   map[string]string
-		grouped bool
-	}{
-		"no autogroup":  {map[string]string{}, false},
-		"autogroup off": {map[string]string{"/proc/sys/kernel/sched_autogroup_enabled": "0\n"}, false},
-		"autogroup": {map[string]string{
-			"/proc/sys/kernel/sched_autogroup_enabled": "1\n",
-			"/proc/42/cgroup":                          "1:cpu:/\n0::/\n",
-		}, true},
-		"own cgroup, version 1": {map[string]string{
-			"/proc/sys/kernel/sched_autogroup_enabled": "1\n",
-			"/proc/42/cgroup":                          "2:cpu,cpuacct:/user.slice\n0::/\n",
-		}, false},
-		"cgroup without weight": {map[string]string{
-			"/proc/sys/kernel/sched_autogroup_enabled": "1\n",
-			"/proc/42/cgroup":                          "0::/user.slice/session-1.scope\n",
-		}, true},
-		"cgroup below one with a weight": {map[string]string{
-			"/proc/sys/kernel/sched_autogroup_enabled": "1\n",
-			"/proc/42/cgroup":                          "0::/user.slice/session-1.scope\n",
-			"/sys/fs/cgroup/user.slice/cpu.weight":     "100\n",
-		}, false},
-		"container": {map[string]string{
-			"/proc/sys/kernel/sched_autogroup_enabled": "1\n",
-			"/proc/42/cgroup":                          "0::/\n",
-			"/sys/fs/cgroup/cpu.weight":                "100\n",
-		}, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			grouped, why := child.Autogrouped(42, kernelOf(test.files))
-			require.Equal(t, test.grouped, grouped)
-			require.Equal(t, grouped, why == "", why)
-		})
-	}
-}
 
 func kernelOf(files map[string]string) fileReader {
 	return func(name string) ([]byte, error) {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+
+	"github.com/otel-culprit/culprit/internal/lab/load"
 )
 
 // CPUOf asks the site how much CPU time it has used, in seconds.
@@ -25,15 +27,11 @@ func CPUOf(ctx context.Context, base string) (float64, error) {
 	return h.CPUSeconds, nil
 }
 
-// Visit asks a site for a page.
+// Visit asks a site for a page and reads all of it.
 func Visit(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return err
 	}
-	resp, err := direct.Do(req)
-	if err != nil {
-		return fmt.Errorf("fill the site's page cache: %w", err)
-	}
-	return resp.Body.Close()
+	return load.Get(direct, req)
 }

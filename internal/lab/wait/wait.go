@@ -2,7 +2,9 @@ package wait
 
 import (
 	"context"
+	"errors"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -44,12 +46,20 @@ func Listening(addr string) func(context.Context) error {
 	}
 }
 
-// Cause tells why ctx ended, if that is why err happened.
+// Cause tells why ctx ended, if that is why err happened. An error that may have
+// other reasons stands beside it.
 func Cause(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil:
+		return err
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		return cause
+	case strings.Contains(err.Error(), cause.Error()): // it tells the same, though it may be another value
+		return err
+	default:
+		return errors.Join(cause, err)
 	}
-	return err
 }
 
 // Milliseconds is so many milliseconds.
