@@ -192,7 +192,7 @@ type layout struct {
 
 var (
 	wide   = layout{width: 940, left: 160, right: 700, row: 34, bar: 17, room: 1}
-	narrow = layout{width: phone, left: 8, right: phone - 12, row: 58, bar: 44, room: 38}
+	narrow = layout{width: phone, left: 16, right: phone - 12, row: 58, bar: 44, room: 38}
 )
 
 func drawForest(r experiment.Report, l layout) forest {
