@@ -48,6 +48,7 @@ func newExperiment(s streams) *cobra.Command {
 			"or at Ctrl-C, and reports what it has. Its progress goes to standard error. The exit status is 0 if it\n" +
 			"was played to its end, and all was undone.",
 		Example: "  culprit experiment --web http://127.0.0.1:8080/ --path / --path /cart --data /srv/shop \\\n" +
+			"      --prepare 'restic -q -r /tmp/test-repo init' --cleanup 'rm -rf /tmp/test-repo' \\\n" +
 			"      -o experiment.html -- restic -r /tmp/test-repo backup /srv/shop",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := behindDashes(cmd, args); err != nil {
@@ -157,17 +158,18 @@ func (o *experimentOptions) finish(s streams, report experiment.Report, failure 
 
 // tell prints a report.
 func (o *experimentOptions) tell(s streams, report experiment.Report) error {
-	if o.html != "" {
-		if err := writeFile(o.html, func(w io.Writer) error { return picture.Write(w, report) }); err != nil {
-			return fmt.Errorf("write the page: %w", err)
-		}
-		_, _ = fmt.Fprintln(s.err, "culprit: the page is in", o.html)
-	}
 	var err error
 	if o.asJSON {
 		err = json.NewEncoder(s.out).Encode(report)
 	} else {
 		_, err = fmt.Fprint(s.out, report.Text())
+	}
+	if o.html != "" {
+		if failed := writeFile(o.html, func(w io.Writer) error { return picture.Write(w, report) }); failed != nil {
+			err = errors.Join(err, fmt.Errorf("write the page: %w", failed))
+		} else {
+			_, _ = fmt.Fprintln(s.err, "culprit: the page is in", o.html)
+		}
 	}
 	if err != nil {
 		return err

@@ -174,7 +174,7 @@ func newLabClean(s streams) *cobra.Command {
 				_, _ = fmt.Fprintln(s.out, line)
 			}
 			for _, run := range done.InUse {
-				_, _ = fmt.Fprintln(s.out, run+" is under way, and is left alone")
+				_, _ = fmt.Fprintln(s.out, run+", and is left alone")
 			}
 			if err == nil && len(done.Undone)+len(done.InUse) == 0 {
 				_, err = fmt.Fprintln(s.out, "nothing was left behind")

@@ -35,7 +35,7 @@ func newLabRun(s streams) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&l.asJSON, "json", false, "print one JSON object a run; what a person reads goes to standard error")
+	flags.BoolVar(&l.asJSON, "json", false, "print one JSON object a run; what a person reads goes to standard error (without it, only the progress does)")
 	flags.Uint64Var(&l.seed, "seed", 0, "seed of the first round, the next ones count on (default: from the clock)")
 	flags.IntVar(&l.rounds, "runs", 1, "rounds")
 	flags.StringVar(&l.keep, "keep", "", "directory in which the recordings are kept, with their truth, for 'culprit eval'")
@@ -168,18 +168,22 @@ func interrupted(err error) error {
 // tell says what came of a run: all that a person wants to know if it is the only
 // one, else in short.
 func (l *labRun) tell(run lab.Run) {
+	person := l.out
+	if l.asJSON {
+		person = l.err
+	}
 	if l.total == 1 {
-		l.say("%s\n%s", describeRun(run), strings.TrimRight(run.Account(l.isBackup), "\n"))
+		_, _ = fmt.Fprintf(person, "%s\n%s", describeRun(run), run.Account(l.isBackup))
 		return
 	}
-	l.say("%3d/%d  %s\n%s", l.done, l.total, describeRun(run), strings.TrimRight(run.Summary(l.isBackup), "\n"))
+	_, _ = fmt.Fprintf(person, "%3d/%d  %s\n%s", l.done, l.total, describeRun(run), run.Summary(l.isBackup))
 }
 
 // verdict ends the series.
 func (l *labRun) verdict() error {
 	played := l.done - l.skipped
 	if l.total == 1 && l.keep+l.raw == "" && played == 1 && l.broken == 0 {
-		l.say("For all of the evidence and the remedies, run it with --keep DIR: 'culprit explain DIR/*.gz' tells them.")
+		l.say("For all of the evidence and the remedies, run it again with --seed %d --keep DIR: 'culprit explain' tells them of the recording.", l.seed)
 	}
 	if l.total > 1 {
 		l.sayTally(played)

@@ -20,11 +20,11 @@ func TestASingleRunIsToldWithoutATally(t *testing.T) {
 			"  verdict    none came\n  true cause nothing was wrong; tar, a backup, did no harm\n" +
 			"of 1: 1 right, 0 wrong, 0 void, 0 broken; 0 cannot be played here\n",
 	} {
-		var errOut bytes.Buffer
-		l := labRun{streams: streams{err: &errOut}, total: total, done: 1, keep: "here", isBackup: func(string) bool { return true }}
+		var text bytes.Buffer
+		l := labRun{streams: streams{out: &text, err: &text}, total: total, done: 1, keep: "here", isBackup: func(string) bool { return true }}
 		l.tell(quiet)
 		require.NoError(t, l.verdict())
-		require.Equal(t, want, errOut.String())
+		require.Equal(t, want, text.String())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -26,7 +27,21 @@ func place(flag, what, output string) (string, error) {
 	if info, err := os.Stat(where); err == nil && info.IsDir() {
 		return "", fmt.Errorf("%s cannot be written to %s: it is a directory, name a file in it", what, where)
 	}
+	probe, failed := os.CreateTemp(dir, ".culprit-*")
+	if failed != nil {
+		return "", fmt.Errorf("%s cannot be written to %s: %w", what, where, because(failed))
+	}
+	_ = errors.Join(probe.Close(), os.Remove(probe.Name()))
 	return where, nil
+}
+
+// because is why a file cannot be made, without the name of one that is only made
+// on the way.
+func because(err error) error {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return failed.Err
+	}
+	return err
 }
 
 // writeFile writes a file that is whole or not there: it is written beside its
@@ -34,7 +49,7 @@ func place(flag, what, output string) (string, error) {
 func writeFile(path string, write func(io.Writer) error) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".culprit-*")
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, because(err))
 	}
 	defer func() {
 		if err != nil {

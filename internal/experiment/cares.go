@@ -3,6 +3,7 @@ package experiment
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -24,6 +25,10 @@ func (r Report) cares() []string {
 	if thin > 0 {
 		notes = append(notes, fmt.Sprintf("%d of %d blocks had fewer than %d requests, so that their p95 rests on one or two of them: raise --rate or --block", thin, len(r.Blocks), few))
 	}
+	if least, most := r.ends(); least*muchLess < most {
+		notes = append(notes, fmt.Sprintf("the backup read and wrote %s in one block and %s in another, and ended both times: if the rest was done already, the blocks cannot be compared; --prepare and --cleanup let it begin anew",
+			bytes(most), bytes(least)))
+	}
 	if varies := r.varies(); varies != "" {
 		notes = append(notes, varies+": something else troubles the site, and the figures are not good; end it and repeat")
 	}
@@ -38,6 +43,28 @@ func (r Report) cares() []string {
 	}
 	return notes
 }
+
+// muchLess is how many times less a backup does that found its work done.
+const muchLess = 3
+
+// ends is how many bytes the backup read and wrote in blocks in which it came to
+// its end: the fewest and the most.
+func (r Report) ends() (least, most float64) {
+	const little = 1e6 // bytes: a backup of less is all overhead
+	least = math.Inf(1)
+	for _, b := range r.Blocks {
+		if b.Arm != Baseline && b.Backup.Ended {
+			least, most = min(least, b.Backup.Bytes), max(most, b.Backup.Bytes)
+		}
+	}
+	if most < little {
+		return 0, 0
+	}
+	return least, most
+}
+
+// bytes writes a number of them.
+func bytes(n float64) string { return fmt.Sprintf("%.3g MB", n/1e6) }
 
 // unsteady is a spread of the baseline from which on it is told.
 const unsteady = 2

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -146,6 +147,7 @@ func TestWhereTheSiteIsSlowWithoutABackupNothingIsDecided(t *testing.T) {
 		reason string
 	}{
 		{"a site at rest", harmless(10, 11, 12), None, "the backup does not slow the site"},
+		{"two repeats", harmless(10, 11), Undecided, "it takes 3 repeats to say that the backup does not slow the site, not 2"},
 		{"a baseline that varies", harmless(10, 15, 21), Undecided, "but the site is slow without a backup, too: without a backup the p95 of one block is 2.10 times that of another"},
 		{"a site without calm", restless, Undecided, "too: before 2 of 8 blocks the site did not become as calm as in the baseline"},
 		{"a site seldom without calm", seldom, None, "the backup does not slow the site"},
@@ -168,4 +170,19 @@ func TestRoundsAreShuffled(t *testing.T) {
 		first[arms[0]]++
 	}
 	require.Len(t, first, 3)
+}
+
+func TestABackupThatFindsItsWorkDoneIsTold(t *testing.T) {
+	played := func(ended bool, sizes ...float64) Report {
+		r := Report{State: Done, Repeats: len(sizes)}
+		for repeat, n := range sizes {
+			r.Blocks = append(r.Blocks, block(Baseline, repeat, 10, Work{}), block(Without, repeat, 10, Work{Seconds: 2, CPU: 1, Bytes: n, Ended: ended}))
+		}
+		return r.Sum(nil, nil)
+	}
+	require.Contains(t, played(true, 0, 97e6, 1e6).Notes[0], "the backup read and wrote 97 MB in one block and 0 MB in another, and ended both times")
+	require.Contains(t, played(true, 0, 97e6, 1e6).Notes[0], "--prepare and --cleanup")
+	for _, r := range []Report{played(false, 97e6, 1e6, 1e6), played(true, 97e6, 50e6, 60e6), played(true, 9e5, 0, 0)} {
+		require.NotContains(t, strings.Join(r.Notes, ""), "--cleanup")
+	}
 }

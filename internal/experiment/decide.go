@@ -41,6 +41,8 @@ const Restores = 1.5
 const (
 	harms = 1.2 // from here on, over the baseline, a backup slows the site
 
+	telling = 3 // so many repeats it takes to say that a backup does no harm
+
 	alike = 1.05 // up to here two slowdowns of the backup are the same
 	still = 200  // from this slowdown on a backup hardly moves
 	helps = 0.5  // of the rise, in logarithms, must go for a remedy to help
@@ -55,6 +57,11 @@ func Decide(arms []Arm) Decision {
 	}
 	harm := plain.OverBaseline.P95
 	switch {
+	case harm.High < Restores && harm.Value < harms && harm.Repeats < telling:
+		return Decision{
+			Hypothesis: Undecided, Why: "no need of a remedy was seen",
+			Reasons: []string{slowed(plain) + fmt.Sprintf(", but it takes %d repeats to say that the backup does not slow the site, not %d", telling, harm.Repeats)},
+		}
 	case harm.High < Restores && harm.Value < harms:
 		d := Decision{Hypothesis: None, Reasons: []string{slowed(plain) + ": the backup does not slow the site"}, Why: "no remedy is needed"}
 		if doubt := harm.doubt(); doubt != "" {

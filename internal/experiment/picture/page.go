@@ -84,7 +84,7 @@ func headline(r experiment.Report) string {
 	case experiment.None:
 		return "The backup does not slow the site"
 	case experiment.Undecided:
-		return "Why the backup slows the site, if it does, is undecided"
+		return "It is undecided what the backup does to the site"
 	default:
 		return "The backup slows the site by the " + resources[r.Decision.Hypothesis]
 	}

@@ -17,10 +17,10 @@ import (
 
 func report(p95 map[string]float64) experiment.Report {
 	r := experiment.Report{
-		Web: "http://127.0.0.1/", Command: []string{"tar", "<b>evil</b>"}, Rate: 20, Repeats: 2, State: experiment.Done,
+		Web: "http://127.0.0.1/", Command: []string{"tar", "<b>evil</b>"}, Rate: 20, Repeats: 3, State: experiment.Done,
 		Missing: []experiment.Missing{{ID: "ionice", Title: "idle disk", Why: "no <bfq>"}},
 	}
-	for repeat := range 2 {
+	for repeat := range 3 {
 		for _, arm := range []string{experiment.Baseline, experiment.Without, "nice", "cpu_limit_4"} {
 			if v := p95[arm]; v > 0 {
 				took := make([]float64, 100)
@@ -53,11 +53,11 @@ func TestPageShowsBlocksAndTheRemedy(t *testing.T) {
 	require.Contains(t, html, "nice -n 19 tar &#39;&lt;b&gt;evil&lt;/b&gt;&#39;")
 	require.NotContains(t, html, "<b>evil")
 	require.Contains(t, html, "no &lt;bfq&gt;")
-	require.Equal(t, 2*8, strings.Count(html, `class="dot"`), "a dot for each block, for wide screens and for narrow ones")
-	require.Equal(t, 2*6, strings.Count(html, `class="ring"`), "and a ring, but for the baseline's")
-	require.Contains(t, html, "the range of 2 repeats, which holds the true value with 50 %")
+	require.Equal(t, 2*12, strings.Count(html, `class="dot"`), "a dot for each block, for wide screens and for narrow ones")
+	require.Equal(t, 2*9, strings.Count(html, `class="ring"`), "and a ring, but for the baseline's")
+	require.Contains(t, html, "the range of 3 repeats, which holds the true value with 75 %")
 	require.Contains(t, html, "Nothing is to be undone")
-	require.Contains(t, html, "repeat 2")
+	require.Contains(t, html, "repeat 3")
 	require.Contains(t, html, `<tr class="chosen"><th scope="row"><i></i>lowest priority</th>`)
 	for _, outside := range []string{"http://www", "https://", "src=", "href=", "url("} {
 		require.NotContains(t, html, outside, "the page needs no network")

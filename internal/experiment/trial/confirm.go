@@ -19,7 +19,7 @@ func (t *trial) confirm(ctx context.Context, play player) error {
 	if remedy == "" || t.Confirm == 0 {
 		return nil
 	}
-	t.Say("Confirming: %d rounds of no backup, the backup as it is, and %q.", t.Confirm, experiment.Label(remedy))
+	t.Say("Confirming, %d times: no backup, the backup as it is, and %q.", t.Confirm, experiment.Label(remedy))
 	for i, round := range experiment.Rounds(remedy, t.Confirm, t.random.IntN) {
 		if end, ok := ctx.Deadline(); ok && time.Until(end) < time.Duration(len(round))*t.longest {
 			t.Say("  no more confirming rounds: --limit-time would not hold")
