@@ -54,14 +54,14 @@ func TestTableOfTryouts(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, writeTryouts(&out, done))
 	require.Equal(t, `
-scenario       seed  plain p95 over baseline  recommended           p95 over baseline with it  the backup takes     within 1.5
-sure           7     18.3 (10.9 to 21.0)      1/4 of its disk rate  1.10 (0.90 to 1.20)        5.60 (5.60 to 5.60)  yes, surely
-confirmed      7     18.3 (10.9 to 21.0)      1/4 of its disk rate  1.30 (0.90 to 1.80)        5.60 (5.60 to 5.60)  yes, not surely
-not-confirmed  7     18.3 (10.9 to 21.0)      1/4 of its disk rate  1.60 (1.10 to 2.00)        5.60 (5.60 to 5.60)  no
-repeats        7     18.3 (10.9 to 21.0)      1/4 of its disk rate  1.02 (0.84 to 1.09)        5.60 (5.60 to 5.60)  yes, not surely
-no-remedy      7     18.3 (10.9 to 21.0)      nothing               -                          -                    no
-cut-short      7     18.3 (10.9 to 21.0)      1/4 of its disk rate  1.02 (0.84 to 1.09)        5.60 (5.60 to 5.60)  no
-nothing        7     -                        nothing               -                          -                    no
+scenario       seed  plain p95, times the baseline  recommended           p95 with it, times the baseline  the backup takes     within 1.5
+sure           7     18.3 (10.9 to 21.0)            1/4 of its disk rate  1.10 (0.90 to 1.20)              5.60 (5.60 to 5.60)  yes, surely
+confirmed      7     18.3 (10.9 to 21.0)            1/4 of its disk rate  1.30 (0.90 to 1.80)              5.60 (5.60 to 5.60)  yes, not surely
+not-confirmed  7     18.3 (10.9 to 21.0)            1/4 of its disk rate  1.60 (1.10 to 2.00)              5.60 (5.60 to 5.60)  no
+repeats        7     18.3 (10.9 to 21.0)            1/4 of its disk rate  1.02 (0.84 to 1.09)              5.60 (5.60 to 5.60)  yes, not surely
+no-remedy      7     18.3 (10.9 to 21.0)            nothing               -                                -                    no
+cut-short      7     18.3 (10.9 to 21.0)            1/4 of its disk rate  1.02 (0.84 to 1.09)              5.60 (5.60 to 5.60)  no
+nothing        7     -                              nothing               -                                -                    no
 `, out.String())
 
 	text, err := json.Marshal(done[0])

@@ -55,7 +55,7 @@ func writeTryouts(w io.Writer, done []tryout) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) { _, _ = fmt.Fprintln(t, strings.Join(cells, "\t")) } // Flush tells what went wrong
 	row()
-	row("scenario", "seed", "plain p95 over baseline", "recommended", "p95 over baseline with it", "the backup takes", "within "+strconv.FormatFloat(experiment.Restores, 'g', -1, 64))
+	row("scenario", "seed", "plain p95, times the baseline", "recommended", "p95 with it, times the baseline", "the backup takes", "within "+strconv.FormatFloat(experiment.Restores, 'g', -1, 64))
 	for _, one := range done {
 		remedy := "nothing"
 		if one.Remedy != "" {
